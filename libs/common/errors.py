@@ -1,0 +1,139 @@
+"""How a worker says that something went wrong, and the failure codes that builder and runtime give.
+
+`Rejected` is final. `Retry` comes back after a while. Anything else that is raised is a bug, and says so.
+"""
+
+import msgspec
+
+from libs.common.messages.failure import Failure
+
+
+class DockupError(Exception):
+    """The root of what we raise on purpose."""
+
+
+class Rejected(DockupError):
+    """The message can never succeed: it goes to the dead letter at once."""
+
+
+class Retry(DockupError):
+    """Not now. `after` is in seconds."""
+
+    def __init__(self, message: str, *, after: float = 1.0) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class FailureCode(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the catalogue: what a failure code means and what to do next. `retryable`: the same deploy may succeed later."""
+
+    code: str
+    title: str
+    hint: str
+    retryable: bool = False
+
+
+_CODES = (
+    FailureCode(
+        code="image_not_found",
+        title="The image does not exist",
+        hint="Check the image's name and tag; a private image needs its registry under /registries.",
+    ),
+    FailureCode(
+        code="image_invalid",
+        title="The image cannot be used",
+        hint="Use an image that was built for this machine's architecture.",
+    ),
+    FailureCode(
+        code="registry_auth_failed",
+        title="The registry refused the credentials",
+        hint="Add or correct the registry's username and password under /registries.",
+    ),
+    FailureCode(
+        code="registry_unreachable",
+        title="The registry did not answer",
+        hint="Deploy again when the registry answers; check its address and this machine's network.",
+        retryable=True,
+    ),
+    FailureCode(
+        code="pull_failed",
+        title="The image could not be pulled",
+        hint="Read the evidence, mend what it names, and deploy again.",
+        retryable=True,
+    ),
+    FailureCode(
+        code="build_failed",
+        title="The image could not be made",
+        hint="Read the evidence, mend what it names, and deploy again.",
+    ),
+    FailureCode(
+        code="disk_full",
+        title="The disk is full",
+        hint="Free disk space on the server, then deploy again.",
+        retryable=True,
+    ),
+    FailureCode(
+        code="container_start_failed",
+        title="The container could not be started",
+        hint="Check the command: the engine's own words are in the evidence.",
+    ),
+    FailureCode(
+        code="container_exited",
+        title="The container exited before it was healthy",
+        hint="Read the last log lines in the evidence; the process must stay in the foreground.",
+    ),
+    FailureCode(
+        code="out_of_memory",
+        title="The container was killed for using more memory than its limit",
+        hint="Raise memory_limit or make the app use less, then deploy again.",
+    ),
+    FailureCode(
+        code="port_not_listening",
+        title="Nothing listens on internal_port",
+        hint="Set internal_port to the port that the app listens on, on 0.0.0.0 and not on 127.0.0.1.",
+    ),
+    FailureCode(
+        code="health_check_failed",
+        title="The health check did not succeed in time",
+        hint="Check health_check.path and what the app answers there, or give it a longer start_period_seconds.",
+    ),
+    FailureCode(
+        code="route_failed",
+        title="The app did not answer through the proxy",
+        hint="The app must speak HTTP on internal_port; read the evidence.",
+        retryable=True,
+    ),
+    FailureCode(
+        code="network_exhausted",
+        title="No address is left in the project's network",
+        hint="Lower the replicas or delete apps of this project; DOCKUP_NETWORK_POOL sets the pool.",
+    ),
+    FailureCode(
+        code="timeout",
+        title="The work took longer than its limit",
+        hint="Deploy again; if it ends the same way, read the evidence for the slow step.",
+        retryable=True,
+    ),
+    FailureCode(
+        code="internal_error",
+        title="Dockup itself failed",
+        hint="Deploy again; report it with the request_id if it happens twice.",
+        retryable=True,
+    ),
+)
+
+FAILURES: dict[str, FailureCode] = {entry.code: entry for entry in _CODES}
+
+
+def failure(
+    phase: str,
+    code: str,
+    message: str,
+    *,
+    evidence: tuple[str, ...] = (),
+    hint: str | None = None,
+    data: dict[str, object] | None = None,
+) -> Failure:
+    """Make a `Failure` whose code is in the catalogue; `hint` and `data` say more than the catalogue can."""
+    entry = FAILURES[code]
+    return Failure(phase=phase, code=code, message=message, evidence=evidence[-50:], hint=hint or entry.hint, data=data or {})

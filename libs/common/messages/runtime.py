@@ -1,0 +1,157 @@
+"""What the runtime writes (`routes`), says (events) and answers (queries)."""
+
+import msgspec
+
+from libs.common.messages.failure import Failure
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """One replica as the proxy sees it. `name` is unique in the app and never used twice; `draining_since` is RFC 3339.
+
+    With `draining_since` it takes no new request but keeps the sessions that it has.
+    """
+
+    name: str
+    address: str
+    port: int
+    draining_since: str | None = None
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of KV `routes`, key = `app_id`. A greater `revision` replaces a lower one.
+
+    `hosts` without upstreams answer that the app is not running; no `hosts` at all: the app is gone, forget it.
+    """
+
+    app_id: str
+    slug: str
+    revision: int
+    hosts: tuple[str, ...] = ()
+    upstreams: tuple[Upstream, ...] = ()
+    v: int = 1
+
+
+class ReplicaEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact about one container; its subclasses say which.
+
+    `event_id` is made from the facts (container id, what happened, the engine's time of it), so that saying it again is
+    harmless. `at` is the engine's time, RFC 3339. `replica` is the container's name.
+    """
+
+    event_id: str
+    at: str
+    app_id: str
+    deployment_id: str
+    release: int
+    replica: str
+    container_id: str
+    exit_code: int | None = None
+    message: str = ""
+    v: int = 1
+
+
+class ReplicaStarted(ReplicaEvent, frozen=True, kw_only=True):
+    pass
+
+
+class ReplicaHealthy(ReplicaEvent, frozen=True, kw_only=True):
+    """A probe from outside the container succeeded, for the first time since it started or after failures."""
+
+
+class ReplicaUnhealthy(ReplicaEvent, frozen=True, kw_only=True):
+    """Three probes in a row failed though it had been healthy."""
+
+
+class ReplicaDied(ReplicaEvent, frozen=True, kw_only=True):
+    pass
+
+
+class ReplicaOomKilled(ReplicaEvent, frozen=True, kw_only=True):
+    pass
+
+
+class ReplicaCrashLooping(ReplicaEvent, frozen=True, kw_only=True):
+    """It died again and again; the next start waits, `message` says how long."""
+
+
+class ReplicaRemoved(ReplicaEvent, frozen=True, kw_only=True):
+    pass
+
+
+class ReleaseLive(msgspec.Struct, frozen=True, kw_only=True):
+    """Every live router has the release and a probe through each of them answered. Id: `{deployment_id}.live`.
+
+    `phases`: name and milliseconds of what the runtime did for it, in order.
+    """
+
+    event_id: str
+    at: str
+    app_id: str
+    deployment_id: str
+    release: int
+    phases: tuple[tuple[str, float], ...] = ()
+    v: int = 1
+
+
+class ReleaseFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """The release will not be live; what served before still serves. Id: `{deployment_id}.failed`."""
+
+    event_id: str
+    at: str
+    app_id: str
+    deployment_id: str
+    release: int
+    failure: Failure
+    v: int = 1
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs is what `desired` at this revision asks for (routes applied, old replicas drained and gone).
+
+    Lifecycle calls wait for it. Id: `{app_id}.{epoch}.{revision}.settled`.
+    """
+
+    event_id: str
+    at: str
+    app_id: str
+    epoch: int
+    revision: int
+    running: int
+    v: int = 1
+
+
+class AppRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing of the app is left: no container, no route, and no network where it was the project's last. Id: `{app_id}.removed`."""
+
+    event_id: str
+    at: str
+    app_id: str
+    v: int = 1
+
+
+class LogsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`dockup.rpc.runtime.logs`: the last `tail` lines of an app's replicas, dead ones included.
+
+    `since` is RFC 3339; `stream` is `stdout` or `stderr`; `replica` and `deployment_id` narrow it.
+    """
+
+    app_id: str
+    tail: int = 100
+    since: str | None = None
+    stream: str | None = None
+    replica: str | None = None
+    deployment_id: str | None = None
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    at: str
+    stream: str
+    replica: str
+    message: str
+
+
+class LogsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Oldest first. `truncated`: older lines were left out because an answer has at most 900 KB."""
+
+    items: tuple[LogLine, ...]
+    truncated: bool = False

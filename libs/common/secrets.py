@@ -1,0 +1,57 @@
+"""Secrets: encrypted at rest and on the bus, hashed for look-up, masked in everything that is shown.
+
+Encryption is Fernet (AES-128-CBC with HMAC-SHA256) with any number of keys: the first encrypts, all decrypt.
+"""
+
+import hashlib
+import re
+from typing import TypeVar
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from libs.common.errors import DockupError
+
+T = TypeVar("T")
+
+MASK = "••••••••"
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PRIVATE|DSN|CREDENTIAL", re.IGNORECASE)
+_SHORTEST_MASKED = 4
+
+
+class UnreadableError(DockupError):
+    """None of the keys in DOCKUP_SECRET_KEY opens this value."""
+
+
+class Vault:
+    """Encrypts and decrypts with the keys of `DOCKUP_SECRET_KEY` (comma-separated Fernet keys)."""
+
+    def __init__(self, keys: str) -> None:
+        self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
+
+    def seal(self, value: object) -> str:
+        """Encrypt anything that msgspec can write as JSON."""
+        return self._fernet.encrypt(msgspec.json.encode(value)).decode()
+
+    def open(self, token: str, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(self._fernet.decrypt(token.encode()), type=kind)
+        except InvalidToken as error:
+            raise UnreadableError("a stored secret was encrypted with a key that DOCKUP_SECRET_KEY lacks") from error
+
+
+def fingerprint(secret: str) -> str:
+    """What a high-entropy secret (an API key) is looked up by: SHA-256 in hex. Never for passwords."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def is_secret_name(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
+def mask(text: str, values: tuple[str, ...]) -> str:
+    """Replace each of `values` in `text`; values shorter than four characters are left, for they would mask everything."""
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= _SHORTEST_MASKED:
+            text = text.replace(value, MASK)
+    return text

@@ -1,0 +1,115 @@
+"""The streams, buckets and durable consumers of the bus, and how they are made: what is missing, and nothing else.
+
+Made by the `setup` user, at start and again whenever the bus lost them.
+"""
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import NotFoundError
+
+from libs.common import subjects
+
+ACK_WAIT = 6.0
+LEASE_SECONDS = 10.0
+_DAY = 86_400.0
+_GB = 1024**3
+
+_STREAMS = (
+    StreamConfig(
+        name=subjects.COMMANDS,
+        subjects=["dockup.cmd.>"],
+        retention=RetentionPolicy.WORK_QUEUE,
+        discard=DiscardPolicy.NEW,
+        max_bytes=_GB,
+        storage=StorageType.FILE,
+        duplicate_window=120,
+    ),
+    StreamConfig(
+        name=subjects.EVENTS,
+        subjects=["dockup.evt.>"],
+        max_age=30 * _DAY,
+        max_bytes=4 * _GB,
+        storage=StorageType.FILE,
+        duplicate_window=120,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=subjects.LOGS,
+        subjects=["dockup.log.>"],
+        max_age=14 * _DAY,
+        max_bytes=2 * _GB,
+        max_msgs_per_subject=2_000,
+        storage=StorageType.FILE,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name=subjects.DEADLETTER,
+        subjects=["dockup.dead.>"],
+        max_age=30 * _DAY,
+        max_bytes=_GB,
+        storage=StorageType.FILE,
+    ),
+)
+_BUCKETS = (
+    KeyValueConfig(bucket=subjects.DESIRED, storage=StorageType.FILE, direct=True),
+    KeyValueConfig(bucket=subjects.ROUTES, storage=StorageType.FILE, direct=True),
+    KeyValueConfig(bucket=subjects.APPLIED, storage=StorageType.FILE, direct=True),
+    KeyValueConfig(bucket=subjects.SCALE, storage=StorageType.FILE, direct=True),
+    KeyValueConfig(bucket=subjects.POLICIES, storage=StorageType.FILE, direct=True),
+    KeyValueConfig(bucket=subjects.LEASES, storage=StorageType.FILE, direct=True, ttl=LEASE_SECONDS),
+)
+WORKERS = ("builder",)
+"""The services that take commands: each has a durable consumer of its own name on COMMANDS."""
+
+
+async def ensure(js: JetStreamContext, *, first_event: int) -> list[str]:
+    """Make what is missing and return its names. A new EVENTS stream starts at `first_event`, so that `seq` never falls."""
+    made = [config.name for config in _STREAMS if await _stream(js, config, first_event)]
+    made += [config.bucket for config in _BUCKETS if await _bucket(js, config)]
+    for service in WORKERS:
+        await _consumer(js, service)
+    return [name for name in made if name]
+
+
+async def _stream(js: JetStreamContext, config: StreamConfig, first_event: int) -> bool:
+    try:
+        await js.stream_info(str(config.name))
+    except NotFoundError:
+        first = first_event if config.name == subjects.EVENTS and first_event > 1 else None
+        await js.add_stream(config.evolve(first_seq=first))
+        return True
+    return False
+
+
+async def _bucket(js: JetStreamContext, config: KeyValueConfig) -> bool:
+    try:
+        await js.stream_info(f"KV_{config.bucket}")
+    except NotFoundError:
+        await js.create_key_value(config)
+        return True
+    return False
+
+
+async def _consumer(js: JetStreamContext, service: str) -> None:
+    try:
+        await js.consumer_info(subjects.COMMANDS, service)
+    except NotFoundError:
+        await js.add_consumer(
+            subjects.COMMANDS,
+            ConsumerConfig(
+                durable_name=service,
+                filter_subject=subjects.commands_of(service),
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ACK_WAIT,
+                max_deliver=-1,
+                max_ack_pending=1_000,
+            ),
+        )

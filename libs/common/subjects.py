@@ -1,0 +1,74 @@
+"""Every subject, stream and bucket of the bus, in one place.
+
+Subjects are made from ids alone, never from a name that a person chose.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+COMMANDS = "COMMANDS"
+EVENTS = "EVENTS"
+LOGS = "LOGS"
+DEADLETTER = "DEADLETTER"
+
+DESIRED = "desired"
+ROUTES = "routes"
+APPLIED = "applied"
+SCALE = "scale"
+POLICIES = "policies"
+LEASES = "leases"
+
+COMPLETE_KEY = "_complete"
+OBSERVATION = "dockup.obs.metrics"
+
+EVERY_EVENT = "dockup.evt.>"
+NO_APP = "_"
+_PARTS = 5
+
+
+class Subject(NamedTuple):
+    """`dockup.{kind}.{service}.{name}.{app_id}`; `kind` is `cmd` or `evt`."""
+
+    kind: str
+    service: str
+    name: str
+    app_id: str
+
+
+def build(kind: str, service: str, name: str, app_id: str | None) -> str:
+    return f"dockup.{kind}.{service}.{name}.{app_id or NO_APP}"
+
+
+def parse(subject: str) -> Subject:
+    """Take a subject apart; `ValueError` when it is none of ours."""
+    parts = subject.split(".")
+    if len(parts) != _PARTS or parts[0] != "dockup" or parts[1] not in {"cmd", "evt"}:
+        raise ValueError(f"not a subject of ours: {subject!r}")
+    return Subject(*parts[1:])
+
+
+def command(service: str, message: msgspec.Struct, app_id: str) -> str:
+    return build("cmd", service, type(message).__name__, app_id)
+
+
+def event(service: str, message: msgspec.Struct, app_id: str | None) -> str:
+    return build("evt", service, type(message).__name__, app_id)
+
+
+def commands_of(service: str) -> str:
+    """What the durable consumer of `service` on COMMANDS filters by."""
+    return f"dockup.cmd.{service}.>"
+
+
+def query(service: str, call: str) -> str:
+    return f"dockup.rpc.{service}.{call}"
+
+
+def log(deployment_id: str, part: str) -> str:
+    """LOGS subject of a deployment's build (`build`, `release`) or of one replica (its name)."""
+    return f"dockup.log.{deployment_id}.{part}"
+
+
+def dead(service: str, app_id: str) -> str:
+    return f"dockup.dead.{service}.{app_id}"
