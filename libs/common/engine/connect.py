@@ -1,0 +1,126 @@
+"""The connection to one Docker Engine: two docker-py clients and the threads that their calls run in."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
+
+import docker
+import msgspec
+
+from libs.common.engine.errors import EngineAway, translate
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = 32
+_POOL = 64
+_SECONDS = 60
+_MEGABYTE = 1024 * 1024
+
+
+class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """`id` stays over restarts of the engine; `cgroup_version` is `1` or `2`, `cgroup_driver` is `cgroupfs` or `systemd`."""
+
+    id: str
+    ncpu: int
+    memory_mb: int
+    cgroup_version: str
+    cgroup_driver: str
+    version: str
+
+
+class _Info(msgspec.Struct, rename="pascal"):
+    cpus: int = msgspec.field(name="NCPU")
+    mem_total: int
+    cgroup_driver: str
+    server_version: str
+    cgroup_version: str = "1"
+    id: str = msgspec.field(name="ID", default="")
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Engine:
+    """`api` is for short calls and gives up after 60 s; `long` waits for as long as the engine keeps the connection."""
+
+    def __init__(self, api: docker.APIClient, long: docker.APIClient, threads: ThreadPoolExecutor) -> None:
+        self.api = api
+        self.long = long
+        self._threads = threads
+        self._streams: set[Closable] = set()
+
+    @classmethod
+    async def open(cls, docker_host: str) -> "Engine":
+        """Connect to `unix:///…` or `tcp://…` once; `EngineAway` when nothing answers."""
+        threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="engine")
+        try:
+            api = await _run(threads, _client, docker_host, "auto", _SECONDS)
+            long = await _run(threads, _client, docker_host, api.api_version, None)
+        except BaseException:
+            threads.shutdown(wait=False)
+            raise
+        return cls(api, long, threads)
+
+    async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a docker-py call in a thread of the engine's own; raises what `errors` names.
+
+        Cancelling the task stops the waiting alone: the engine finishes what it was asked.
+        """
+        return await _run(self._threads, fn, *args, **kwargs)
+
+    async def ping(self) -> None:
+        """Return when the engine answers; `EngineAway` otherwise."""
+        await self.call(self.api.ping)
+
+    async def info(self) -> EngineInfo:
+        seen = msgspec.convert(await self.call(self.api.info), _Info)
+        return EngineInfo(
+            id=seen.id,
+            ncpu=seen.cpus,
+            memory_mb=seen.mem_total // _MEGABYTE,
+            cgroup_version=seen.cgroup_version,
+            cgroup_driver=seen.cgroup_driver,
+            version=seen.server_version,
+        )
+
+    def keep(self, stream: Closable) -> None:
+        """Note an open stream, so that `close` ends it."""
+        self._streams.add(stream)
+
+    def drop(self, stream: Closable) -> None:
+        """End a stream from any thread; its reader comes to an end."""
+        self._streams.discard(stream)
+        # A stream that ended by itself has no socket left to shut.
+        with contextlib.suppress(OSError, AttributeError):
+            stream.close()
+
+    def close(self) -> None:
+        """End every stream and give the connections back. Calls under way end by themselves."""
+        for stream in tuple(self._streams):
+            self.drop(stream)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.api.close()
+        self.long.close()
+
+
+def _client(docker_host: str, version: str, seconds: int | None) -> docker.APIClient:
+    # docker-py types its timeout as int; None reaches requests, where it means to wait for ever.
+    return docker.APIClient(docker_host, version=version, timeout=seconds, max_pool_size=_POOL)  # type: ignore[arg-type]
+
+
+async def _run(threads: ThreadPoolExecutor, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, partial(fn, *args, **kwargs))
+    except Exception as error:
+        meant = translate(error)
+        if meant is error:
+            raise
+        raise meant from error
+
+
+__all__ = ["Closable", "Engine", "EngineAway", "EngineInfo"]

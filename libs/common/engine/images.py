@@ -1,0 +1,108 @@
+"""Images: find, pull, and the tags by which we hold them."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from libs.common.engine.connect import Engine
+from libs.common.engine.errors import EngineError, NotFound
+from libs.common.engine.lines import Lines
+from libs.common.engine.pulls import PullLine, PullProgress, Tally, meaning
+
+
+class ImageSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """`repo_digests` are `name@sha256:…`, empty for an image that was never in a registry; `exposed_ports` like `8080/tcp`."""
+
+    id: str
+    repo_tags: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    size: int
+    labels: dict[str, str]
+    exposed_ports: tuple[str, ...]
+    architecture: str
+
+
+class _Config(msgspec.Struct, rename="pascal"):
+    labels: dict[str, str] | None = None
+    exposed_ports: dict[str, object] | None = None
+
+
+class _Image(msgspec.Struct, rename="pascal"):
+    id: str
+    architecture: str = ""
+    size: int = 0
+    repo_tags: list[str] | None = None
+    repo_digests: list[str] | None = None
+    config: _Config | None = None
+
+
+class _Tagged(msgspec.Struct, rename="pascal"):
+    repo_tags: list[str] | None = None
+
+
+async def find(engine: Engine, reference: str) -> ImageSeen | None:
+    """Look for an image on the engine; no registry is asked. The engine takes a bare name for an id, so name the tag."""
+    try:
+        raw = msgspec.convert(await engine.call(engine.api.inspect_image, reference), _Image)
+    except NotFound:
+        return None
+    config = raw.config or _Config()
+    return ImageSeen(
+        id=raw.id,
+        repo_tags=tuple(raw.repo_tags or ()),
+        repo_digests=tuple(raw.repo_digests or ()),
+        size=raw.size,
+        labels=config.labels or {},
+        exposed_ports=tuple(config.exposed_ports or ()),
+        architecture=raw.architecture,
+    )
+
+
+async def pull(engine: Engine, reference: str, on_progress: Callable[[PullProgress], None]) -> None:
+    """Pull `name:tag` or `name@sha256:…`; `on_progress` is called in the loop for every line that the engine says.
+
+    Raises a `PullError`. Cancelling the task ends the pull on the engine too.
+    """
+    repository, tag = split_reference(reference)
+    tally = Tally()
+    stream = Lines(engine, "POST", "/images/create", {"fromImage": repository, "tag": tag})
+    try:
+        async for text in stream:
+            line = msgspec.json.decode(text, type=PullLine)
+            if line.error or line.error_detail:
+                raise meaning(line.error_detail.message if line.error_detail else line.error)
+            tally.take(line)
+            on_progress(tally.progress())
+    except EngineError as error:
+        raise meaning(str(error)) from error
+    finally:
+        stream.close()
+
+
+async def tag(engine: Engine, image_id: str, repository: str, tag: str) -> None:
+    """Tag an image; a tag that is there moves. `NotFound`: the image is gone."""
+    await engine.call(engine.api.tag, image_id, repository, tag)
+
+
+async def untag(engine: Engine, reference: str) -> None:
+    """Remove just this reference; the image goes when it was the last. Gone already is fine. `Conflict`: a container needs it."""
+    try:
+        await engine.call(engine.api.remove_image, reference)
+    except NotFound:
+        return
+
+
+async def list_tags(engine: Engine, repository_prefix: str) -> list[str]:
+    """Every `repository:tag` that begins so, sorted. The prefix must hold every slash of the names that it is to find."""
+    found = await engine.call(engine.api.images, filters={"reference": f"{repository_prefix}*"})
+    images = msgspec.convert(found, list[_Tagged])
+    tags = [name for image in images for name in image.repo_tags or ()]
+    return sorted(name for name in tags if name.startswith(repository_prefix))
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Part `name:tag` or `name[:tag]@digest` into what the engine takes as image and tag; the tag is `latest` where none stands."""
+    name, _, digest = reference.partition("@")
+    head, slash, last = name.rpartition("/")
+    base, _, version = last.partition(":")
+    return f"{head}{slash}{base}", digest or version or "latest"
