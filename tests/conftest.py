@@ -1,0 +1,52 @@
+"""The real parts that tests run against. Each is started only when a test asks for it."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from libs.common.engine.connect import Engine
+from tests.servers.nats import NatsServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.redis import RedisServer
+
+DOCKER_HOST = os.environ.get("DOCKUP_DOCKER_HOST", "unix:///var/run/docker.sock")
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A NATS server with all streams, buckets and consumers, for one test. No users: `Bus.connect(nats_server.url, "runtime")`."""
+    folder = tmp_path / "nats"
+    folder.mkdir()
+    server = NatsServer(folder)
+    server.start()
+    server.ensure()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis server on a unix socket, for one test."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    """The machine's Docker Engine; a test labels what it makes and removes it."""
+    engine = await Engine.open(DOCKER_HOST)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole run; `create_database()` gives each test its own."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()
