@@ -1,0 +1,137 @@
+"""Images for tests and benches, made here: one static program (`images/web.c`) and busybox, without any registry.
+
+Each function returns a reference that is on the engine; `python -m tests.images` makes all of them and prints the references.
+Needs gcc, libc's headers and busybox-static from the distribution.
+"""
+
+import fcntl
+import hashlib
+import io
+import os
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import docker
+import docker.errors
+
+SOURCE = Path(__file__).with_name("images") / "web.c"
+BUSYBOX = Path("/bin/busybox")
+PORT = 8080
+
+_LABEL = "dockup-test.source"
+_COMPILE = ("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-pthread", "-o")
+_LINKS = ("sh", "cat", "echo", "env", "id", "ls", "ps", "sleep", "touch", "true")
+
+
+def web() -> str:
+    """Serves at once on 8080 (PORT): `/`, `/version`, `/echo`, `/slow`, `/ws`, …; its source lists all."""
+    return _made("web", "serve")
+
+
+def exits(code: int = 3) -> str:
+    """Writes two lines on standard error and exits with `code`."""
+    return _made(f"exits-{code}", "exits", str(code))
+
+
+def silent() -> str:
+    """Sleeps, never listens."""
+    return _made("silent", "silent")
+
+
+def wrong_port() -> str:
+    """Listens on 9999 alone."""
+    return _made("wrong-port", "wrong-port")
+
+
+def loopback() -> str:
+    """Listens on 127.0.0.1 alone."""
+    return _made("loopback", "loopback")
+
+
+def eats_memory() -> str:
+    """Allocates 1 GB before it listens: killed wherever the limit is lower."""
+    return _made("eats-memory", "eats-memory")
+
+
+def slow_start() -> str:
+    """Listens after two seconds."""
+    return _made("slow-start", "slow-start")
+
+
+def ignores_term() -> str:
+    """Serves, and takes no notice of TERM."""
+    return _made("ignores-term", "ignores-term")
+
+
+def everything() -> list[str]:
+    return [make() for make in (web, exits, silent, wrong_port, loopback, eats_memory, slow_start, ignores_term)]
+
+
+@cache
+def client() -> docker.APIClient:
+    return docker.APIClient(os.environ.get("DOCKUP_DOCKER_HOST") or "unix:///var/run/docker.sock", version="auto")
+
+
+@cache
+def _made(name: str, *command: str) -> str:
+    reference = f"dockup-test/{name}:1"
+    with _alone():
+        if not _is_there(reference):
+            words = ", ".join(f'"{word}"' for word in command)
+            changes = ['ENTRYPOINT ["/web"]', f"CMD [{words}]", f"EXPOSE {PORT}", "ENV PATH=/bin", f"LABEL {_LABEL}={_source()}"]
+            client().import_image_from_data(_files(), repository=f"dockup-test/{name}", tag="1", changes=changes)
+    return reference
+
+
+def _is_there(reference: str) -> bool:
+    try:
+        found = client().inspect_image(reference)
+    except docker.errors.ImageNotFound:
+        return False
+    return (found["Config"]["Labels"] or {}).get(_LABEL) == _source()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Test processes side by side make an image once."""
+    with (Path(tempfile.gettempdir()) / "dockup-test-images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@cache
+def _source() -> str:
+    return hashlib.sha256(SOURCE.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
+
+
+@cache
+def _files() -> bytes:
+    """The one layer of every image, as a tar."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "web"
+        subprocess.run([*_COMPILE, str(program), str(SOURCE)], check=True)
+        layer = io.BytesIO()
+        with tarfile.open(fileobj=layer, mode="w") as tar:
+            _add(tar, "web", program.read_bytes())
+            _add(tar, "bin/busybox", BUSYBOX.read_bytes())
+            for name in _LINKS:
+                link = tarfile.TarInfo(f"bin/{name}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(link)
+    return layer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o755
+    tar.addfile(entry, io.BytesIO(content))
+
+
+if __name__ == "__main__":
+    for made in everything():
+        print(made)  # noqa: T201 - what a person at a shell asked for
