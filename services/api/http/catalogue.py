@@ -1,0 +1,106 @@
+"""Every error code that the API gives, with what it means and what to do next. `GET /errors` shows this table."""
+
+import msgspec
+
+from libs.common.errors import FAILURES
+
+
+class Code(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry. `status` is the HTTP status, None for the failure codes of deployments, which are never an answer's own.
+
+    `retryable`: the same request may succeed later.
+    """
+
+    code: str
+    status: int | None
+    title: str
+    hint: str
+    retryable: bool = False
+
+
+def _code(status: int, code: str, title: str, hint: str, *, retryable: bool = False) -> Code:
+    return Code(code=code, status=status, title=title, hint=hint, retryable=retryable)
+
+
+_REQUEST = (
+    _code(400, "malformed_request", "The request could not be read", "Correct what the detail names and send it again."),
+    _code(400, "malformed_json", "The body is not valid JSON", "Send one JSON object in UTF-8, each name once, without NaN or Infinity."),
+    _code(400, "validation_failed", "A value does not fit", "Correct the fields in errors; the OpenAPI document has their grammar."),
+    _code(400, "unknown_field", "The body has a field that does not exist", "Remove or rename the fields in errors."),
+    _code(400, "unknown_parameter", "The query has a parameter that does not exist", "Remove or rename the parameters in errors."),
+    _code(400, "read_only_field", "A read-only field was changed", "Leave the fields in errors out, or send them back unchanged."),
+    _code(400, "masked_value", "A masked value was sent back", "Send the real value, or leave the field out to keep it."),
+    _code(400, "image_with_git", "image and git_repo_url exclude each other", "Send one of the two; clear the other with null."),
+    _code(400, "invalid_cursor", "The cursor is not one that a list gave", "Start again without cursor."),
+    _code(404, "not_found", "There is nothing here", "Check the id or slug and the path; GET /api/v1/openapi.json lists every route."),
+    _code(405, "method_not_allowed", "This path does not take this method", "Use a method that the Allow header names."),
+    _code(406, "not_acceptable", "No representation fits the Accept header", "Accept application/json."),
+    _code(413, "body_too_large", "The body is too large", "Send a smaller body."),
+    _code(415, "unsupported_media_type", "The body's type is not taken here", "Send application/json and say so in Content-Type."),
+)
+
+_ACCESS = (
+    _code(
+        401,
+        "unauthenticated",
+        "A valid token is needed",
+        "Send Authorization: Bearer with an API key or the token of POST /api/v1/auth/login.",
+    ),
+    _code(
+        401, "invalid_credentials", "Email or password is wrong", "Check both; an admin can set a new password with PUT /api/v1/users/{id}."
+    ),
+    _code(403, "forbidden", "The token may not do this", "Use a token with the scope or role that the detail names."),
+    _code(403, "registration_closed", "Registration is closed", "Ask an admin for an account: POST /api/v1/users."),
+    _code(429, "rate_limited", "Too many requests", "Wait as long as Retry-After says.", retryable=True),
+)
+
+_STATE = (
+    _code(409, "conflict", "The present state does not allow this", "Read the resource again and decide anew."),
+    _code(409, "slug_taken", "The slug is in use or was used by another project", "Choose another slug, or update the app that has it."),
+    _code(409, "email_taken", "A user with this email exists", "Use another email, or PUT /api/v1/users/{id} to change that user."),
+    _code(409, "nothing_to_deploy", "The app has no image", "Set image with PUT /api/v1/apps/{app}, or send it with the deploy."),
+    _code(409, "source_not_available", "This app cannot be deployed from that source", "Deploy an image: send image."),
+    _code(409, "project_not_empty", "The project has apps", "Delete its apps first, or send cascade=true."),
+    _code(409, "last_admin", "There must be one admin", "Make another user admin first."),
+    _code(409, "quota_exceeded", "The quota is used up", "Remove something, or ask an admin to raise the quota."),
+    _code(409, "app_deleting", "The app is being deleted", "Wait until GET answers 404, then create it anew."),
+    _code(409, "app_not_running", "The app has nothing to start", "Deploy it first: POST /api/v1/apps/{app}/deploy."),
+    _code(
+        409,
+        "deployment_superseded",
+        "A newer deployment took its place",
+        "Follow the newer deployment: GET /api/v1/apps/{app}/deployments.",
+    ),
+    _code(409, "deployment_cancelled", "The deployment was cancelled", "Deploy again if it is still wanted."),
+    _code(410, "cursor_expired", "The cursor is outside of what is kept", "Start again with after set to restart_after."),
+    _code(412, "precondition_failed", "The resource changed since it was read", "Read it again, take its new ETag, and repeat the change."),
+    _code(422, "deployment_failed", "The deployment failed", "Read deployment.failure: it has the code, the evidence and a hint."),
+    _code(422, "idempotency_key_reused", "The Idempotency-Key was used with another request", "Use a new key for a new request."),
+)
+
+_SERVER = (
+    _code(500, "internal_error", "Dockup itself failed", "Try again; report it with the request_id if it happens twice.", retryable=True),
+    _code(
+        503,
+        "runtime_unavailable",
+        "The runtime does not answer",
+        "Try again soon; GET /api/v1/system/status shows what is away.",
+        retryable=True,
+    ),
+    _code(
+        503,
+        "database_unavailable",
+        "The database does not answer",
+        "Try again soon; GET /api/v1/system/status shows what is away.",
+        retryable=True,
+    ),
+    _code(503, "recovery_needed", "The database is older than the bus", "Run dockup recover with --adopt or --enforce on the server."),
+    _code(504, "timeout", "It took too long", "Try again; GET the resource first to see how far it came.", retryable=True),
+)
+
+_FAILURES = tuple(
+    Code(code=entry.code, status=None, title=entry.title, hint=entry.hint, retryable=entry.retryable) for entry in FAILURES.values()
+)
+
+CATALOGUE: dict[str, Code] = {entry.code: entry for entry in (*_FAILURES, *_REQUEST, *_ACCESS, *_STATE, *_SERVER)}
+"""By code. Where a code is a failure's and an answer's (`internal_error`, `timeout`), the answer's entry stands."""

@@ -1,0 +1,43 @@
+"""What a route asks of a token: `guards=[Scope("write")]`. The guard also finds out who asks."""
+
+from typing import Any, Protocol
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope as ConnectionScope
+
+from services.api.http.principal import SCOPES, Principal
+from services.api.http.problems import Problem
+
+
+class Authenticates(Protocol):
+    """`app.state.authenticator`."""
+
+    async def authenticate(self, scope: ConnectionScope) -> Principal:
+        """The principal of the connection's token; `401 unauthenticated` without a valid one."""
+
+
+class Scope:
+    """Lets in who has a valid token of scope `needed` or more; `401 unauthenticated`, `403 forbidden` otherwise.
+
+    Whether the project at hand is theirs, and their role in it, is the service's to ask. A test sees to it that every route but
+    the public ones has such a guard.
+    """
+
+    def __init__(self, needed: str) -> None:
+        if needed not in SCOPES:
+            raise ValueError(f"{needed!r} is not a scope")
+        self.needed = needed
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        authenticator: Authenticates = connection.app.state.authenticator
+        principal = await authenticator.authenticate(connection.scope)
+        connection.scope["user"] = principal
+        require(principal, self.needed)
+
+
+def require(principal: Principal, needed: str) -> None:
+    """`403 forbidden` unless the token has the scope; for what a part of a route alone needs (`?reveal=true`)."""
+    if needed not in principal.scopes:
+        having = ", ".join(name for name in SCOPES if name in principal.scopes) or "none"
+        raise Problem("forbidden", f"This needs a token with the scope {needed}; this one has {having}.")

@@ -1,0 +1,146 @@
+"""Nothing is silently ignored: JSON bodies are read here, and every wrong field is named."""
+
+import json
+import math
+from typing import Annotated, NoReturn, TypeVar, get_args, get_origin
+
+import msgspec
+from litestar.params import Parameter
+
+from services.api.http.problems import FieldError, Problem
+
+T = TypeVar("T")
+
+_CONTROL_FREE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+
+DisplayName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=_CONTROL_FREE)]
+"""What a person calls something: any script, no control characters."""
+
+Limit = Annotated[int, Parameter(ge=1, le=200, description="How many items a page has at most.")]
+Cursor = Annotated[str | None, Parameter(max_length=200, description="The next_cursor of the page before.")]
+DryRun = Annotated[bool, Parameter(description="Change nothing; answer the plan.")]
+Wait = Annotated[int | None, Parameter(ge=1, le=600, description="Seconds to hold the answer until the work has ended.")]
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every request body. A field of a PUT that may be left out is `X | msgspec.UnsetType = msgspec.UNSET`."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every list: subclasses add `items: list[X]`. `next_cursor` is None on the last page."""
+
+    next_cursor: str | None = None
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Read one JSON value of `kind`; `Problem` naming every field that is wrong."""
+    return convert(parse(body), kind)
+
+
+def parse(body: bytes) -> object:
+    """JSON by the letter: UTF-8, each name once, finite numbers, no NUL and no lone surrogate in a string."""
+    try:
+        value: object = json.loads(body.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_constant, parse_float=_finite)
+        if b"\\u" in body:
+            _check_text(value)
+    except (ValueError, RecursionError) as error:
+        raise Problem("malformed_json", f"The body is not valid JSON: {error}.") from error
+    return value
+
+
+def convert(value: object, kind: type[T]) -> T:
+    """Turn parsed JSON into `kind`, without coercing; `Problem` naming every field that is wrong."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        unknown, wrong = _inspect(value, kind, "")
+        if unknown:
+            raise Problem("unknown_field", f"There is no field {_names(unknown)}.", errors=unknown + wrong) from error
+        wrong = wrong or [_from_message(str(error), "")]
+        raise Problem("validation_failed", f"{wrong[0].pointer or 'The body'}: {wrong[0].detail}.", errors=wrong) from error
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text} is too large")
+    return number
+
+
+def _check_text(value: object) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a string holds the character U+0000")
+        value.encode()  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            _check_text(name)
+            _check_text(member)
+    elif isinstance(value, list):
+        for member in value:
+            _check_text(member)
+
+
+def _names(errors: list[FieldError]) -> str:
+    return ", ".join(error.pointer for error in errors)
+
+
+def _inspect(value: object, kind: object, pointer: str) -> tuple[list[FieldError], list[FieldError]]:
+    """Unknown and wrong fields of `value`, field by field: msgspec itself stops at the first."""
+    struct = _struct_in(kind)
+    if struct is None or not isinstance(value, dict):
+        return [], _wrong(value, kind, pointer)
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    unknown = [FieldError(pointer=_join(pointer, name), detail="is not a field") for name in value if name not in fields]
+    wrong = [
+        FieldError(pointer=_join(pointer, name), detail="is missing")
+        for name, field in fields.items()
+        if field.required and name not in value
+    ]
+    for name in value.keys() & fields.keys():
+        below_unknown, below_wrong = _inspect(value[name], fields[name].type, _join(pointer, name))
+        unknown += below_unknown
+        wrong += below_wrong
+    return sorted(unknown, key=lambda error: error.pointer), sorted(wrong, key=lambda error: error.pointer)
+
+
+def _wrong(value: object, kind: object, pointer: str) -> list[FieldError]:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        return [_from_message(str(error), pointer)]
+    return []
+
+
+def _struct_in(kind: object) -> type[msgspec.Struct] | None:
+    """The struct that `kind` is or may be, through `Annotated` and `X | None`."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    arguments = get_args(kind)[:1] if get_origin(kind) is Annotated else get_args(kind)
+    found = [struct for argument in arguments if (struct := _struct_in(argument)) is not None]
+    return found[0] if len(found) == 1 and get_origin(kind) not in {list, tuple, dict} else None
+
+
+def _join(pointer: str, name: str) -> str:
+    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+def _from_message(message: str, pointer: str) -> FieldError:
+    """What msgspec says (`Expected `int`, got `str` - at `$.a[0]``), with the path as a pointer."""
+    detail, _, path = message.partition(" - at `")
+    steps = path.rstrip("`").removeprefix("$").replace("[...]", "").replace("[", ".").replace("]", "")
+    below = "".join(_join("", step) for step in steps.split(".") if step)
+    return FieldError(pointer=pointer + below, detail=detail.replace("`", ""))

@@ -1,0 +1,46 @@
+"""What the API is told by its environment."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from libs.common.config import Common
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+_HTTP, _HTTPS = 80, 443
+
+
+class Settings(Common, frozen=True, kw_only=True):
+    """`DOCKUP_…` of the API. Sizes in MB, times in seconds. An empty `database_url` is a SQLite file in `home`."""
+
+    secret_key: str
+    nats_setup_url: str
+    redis_url: str = ""
+    database_url: str = ""
+    base_domain: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")] = "localhost"
+    http_port: Port = _HTTP
+    https_port: Port = _HTTPS
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8000
+    admin_email: str = ""
+    admin_password: str = ""
+    registration: Literal["open", "closed"] = "closed"
+    sync_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
+    tls: Literal["internal", "acme", "off"] = "internal"
+    upload_max_mb: Annotated[int, msgspec.Meta(ge=1)] = 8192
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.home}/api/dockup.db"
+
+    @property
+    def url(self) -> str:
+        """Where people reach this server, without a slash at its end."""
+        return self._address(self.base_domain)
+
+    def app_url(self, slug: str) -> str:
+        return self._address(f"{slug}-app.{self.base_domain}")
+
+    def _address(self, host: str) -> str:
+        scheme, port, usual = ("http", self.http_port, _HTTP) if self.tls == "off" else ("https", self.https_port, _HTTPS)
+        return f"{scheme}://{host}" if port == usual else f"{scheme}://{host}:{port}"
