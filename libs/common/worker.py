@@ -27,7 +27,7 @@ Healthy = Callable[[], Awaitable[bool]]
 TRIES = 5
 _CRASHES = 20
 """Deliveries after which a message is not tried again: it seems to kill whoever takes it."""
-_FETCH_SECONDS = 5.0
+_FETCH_SECONDS = 2.0
 _PAUSE = 0.25
 _UNKNOWN_PAUSE = 5.0
 _FAULTS = (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError)

@@ -1,0 +1,187 @@
+"""The bus against a real server: what is published is stored, and what the server loses heals."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import nats.errors
+import pytest
+
+from libs.common import ids, streams, subjects
+from libs.common.bucket import Bucket, Conflict, Mirror
+from libs.common.bus import Bus, BusAway, NoAnswer
+from libs.common.errors import Rejected, Retry
+from libs.common.messages.builder import CollectImages, PrepareImage
+from libs.common.messages.router import Applied
+from libs.common.worker import Worker
+from tests.servers.nats import NatsServer
+
+Take = Callable[[msgspec.Struct], Awaitable[None]]
+
+
+async def until(condition: Callable[[], object], seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
+    bus = await Bus.connect(nats_server.url, "builder")
+    yield bus
+    await bus.close()
+
+
+def prepare(number: int) -> PrepareImage:
+    return PrepareImage(command_id=f"c{number}", app_id=ids.new("app"), deployment_id="dep_1", release=number, reference="web:1")
+
+
+async def send(bus: Bus, message: PrepareImage | CollectImages) -> int:
+    return await bus.publish(subjects.command("builder", message, message.app_id), message, message.command_id)
+
+
+@asynccontextmanager
+async def working(bus: Bus, take: Take) -> AsyncIterator[Worker]:
+    async def ready() -> bool:
+        return True
+
+    worker = Worker(bus, {PrepareImage: take}, count=2, ready=ready)
+    task = asyncio.create_task(worker.run())
+    yield worker
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_same_message_id_is_stored_once(bus: Bus) -> None:
+    first = prepare(1)
+    assert await send(bus, first) == await send(bus, first)
+
+
+async def test_a_worker_handles_each_command_once(bus: Bus) -> None:
+    taken: list[str] = []
+
+    async def take(message: msgspec.Struct) -> None:
+        assert isinstance(message, PrepareImage)
+        taken.append(message.command_id)
+
+    async with working(bus, take):
+        for number in range(20):
+            await send(bus, prepare(number))
+        await until(lambda: len(taken) == 20)
+        info = await bus.js.stream_info(subjects.COMMANDS)
+    assert sorted(taken) == sorted(f"c{number}" for number in range(20))
+    assert info.state.messages <= 2  # the last acknowledgements may be on their way
+
+
+async def test_retry_comes_back(bus: Bus) -> None:
+    tries: list[int] = []
+
+    async def take(_message: msgspec.Struct) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Retry("not yet", after=0.05)
+
+    async with working(bus, take):
+        await send(bus, prepare(1))
+        await until(lambda: len(tries) == 3)
+
+
+async def test_rejected_goes_to_the_dead_letter_with_its_reason(bus: Bus) -> None:
+    async def take(_message: msgspec.Struct) -> None:
+        raise Rejected("never")
+
+    async with working(bus, take):
+        message = prepare(1)
+        await send(bus, message)
+        subscription = await bus.js.subscribe("dockup.dead.>", stream=subjects.DEADLETTER, ordered_consumer=True)
+        dead = await subscription.next_msg(timeout=10)
+    assert dead.subject == subjects.dead("builder", message.app_id)
+    assert dead.headers is not None
+    assert dead.headers["Dockup-Reason"] == "never"
+    assert msgspec.json.decode(dead.data, type=PrepareImage) == message
+
+
+async def test_an_unknown_type_is_put_back(bus: Bus) -> None:
+    async def take(_message: msgspec.Struct) -> None:
+        raise AssertionError("nobody asked for this")
+
+    async with working(bus, take) as worker:
+        await send(bus, CollectImages(command_id="c1", app_id="app_1"))
+        await until(lambda: worker.unknown)
+    info = await bus.js.stream_info(subjects.COMMANDS)
+    assert info.state.messages == 1
+
+
+async def test_compare_and_set_refuses_a_stale_writer(bus: Bus) -> None:
+    bucket = Bucket(bus, subjects.APPLIED, Applied)
+    entry = Applied(app_id="app_1", router_id="r", revision=1)
+    revision = await bucket.swap("app_1.r", entry, 0)
+    await bucket.swap("app_1.r", entry, revision)
+    with pytest.raises(Conflict):
+        await bucket.swap("app_1.r", entry, revision)
+    with pytest.raises(Conflict):
+        await bucket.swap("app_1.r", entry, 0)
+
+
+async def test_a_mirror_follows_and_says_deletions(bus: Bus) -> None:
+    heard: list[tuple[str, int | None]] = []
+    mirror = Mirror(bus, subjects.APPLIED, Applied, on_change=lambda key, entry: heard.append((key, entry.revision if entry else None)))
+    task = asyncio.create_task(mirror.run())
+    await asyncio.wait_for(mirror.listed.wait(), 10)
+    bucket = Bucket(bus, subjects.APPLIED, Applied)
+    for revision in (1, 2):
+        await bucket.put("a.r", Applied(app_id="a", router_id="r", revision=revision))
+    await bucket.delete("a.r")
+    await until(lambda: len(heard) == 3)
+    task.cancel()
+    assert heard == [("a.r", 1), ("a.r", 2), ("a.r", None)]
+
+
+async def test_a_query_that_nobody_answers_says_so(bus: Bus) -> None:
+    with pytest.raises(NoAnswer):
+        await bus.query("runtime", "logs", {}, dict, timeout=0.3)
+
+
+async def test_a_large_answer_arrives_whole(bus: Bus) -> None:
+    async def answer(_body: bytes) -> list[str]:
+        return ["line"] * 300_000
+
+    await bus.serve("big", answer)
+    assert len(await bus.query("builder", "big", {}, list[str], timeout=5)) == 300_000
+
+
+async def test_all_heals_after_the_server_lost_everything(bus: Bus, nats_server: NatsServer) -> None:
+    taken: list[str] = []
+
+    async def take(message: msgspec.Struct) -> None:
+        assert isinstance(message, PrepareImage)
+        taken.append(message.command_id)
+
+    mirror = Mirror(bus, subjects.APPLIED, Applied)
+    task = asyncio.create_task(mirror.run())
+    async with working(bus, take):
+        nats_server.kill()
+        with pytest.raises(BusAway):
+            await send(bus, prepare(1))
+        nats_server.wipe()
+        nats_server.start()
+        await until(lambda: bus.connected)
+        await ensured(bus)
+        await Bucket(bus, subjects.APPLIED, Applied).put("a.r", Applied(app_id="a", router_id="r", revision=7))
+        await send(bus, prepare(2))
+        await until(lambda: taken == ["c2"] and "a.r" in mirror.entries)
+        info = await bus.js.stream_info(subjects.EVENTS)
+    task.cancel()
+    assert info.config.first_seq == 500
+
+
+async def ensured(bus: Bus) -> None:
+    """A request that is sent in the moment of a reconnect may be lost: ask again, as the API does."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await streams.ensure(bus.client.jetstream(timeout=1), first_event=500)
+            except nats.errors.TimeoutError:
+                continue
+            return
