@@ -1,4 +1,4 @@
-"""What a route asks of a token: `guards=[Scope("write")]`. The guard also finds out who asks."""
+"""What a route asks of a token: `guards=[scope("write")]`. The guard also finds out who asks."""
 
 from typing import Any, Protocol
 
@@ -34,6 +34,11 @@ class Scope:
         principal = await authenticator.authenticate(connection.scope)
         connection.scope["user"] = principal
         require(principal, self.needed)
+
+
+def scope(needed: str) -> Scope:
+    """The guard that a route names: `guards=[scope("deploy")]`."""
+    return Scope(needed)
 
 
 def require(principal: Principal, needed: str) -> None:
