@@ -58,18 +58,24 @@ class Bus:
     @classmethod
     async def connect(cls, url: str, service: str) -> "Bus":
         """Connect, however long the server takes to come. Cancel the task to give up."""
-        client = Client()
-        bus = cls(client, service)
+        bus = cls(Client(), service)
+        await bus.open(url)
+        return bus
+
+    async def open(self, url: str) -> None:
+        """As `connect`, for a `Bus(Client(), service)` that others hold already; the first connection is told to `reconnected` too."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                await client.connect(**bus._options(url))
+                await self.client.connect(**self._options(url))
             except (OSError, nats.errors.Error, TimeoutError) as error:
                 logger.info("bus.waiting", error=str(error) or type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                return bus
+                for notice in self.reconnected:
+                    notice()
+                return
 
     def _options(self, url: str) -> dict[str, Any]:
         user = urlsplit(url).username or self.service
@@ -113,6 +119,8 @@ class Bus:
 
     async def store(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
         """As `publish`, for a body that is encoded already."""
+        if not self.connected:
+            raise BusAway(f"{subject} was not taken: the bus is away")
         try:
             ack = await self.js.publish(subject, body, headers=headers)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
