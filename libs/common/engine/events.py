@@ -40,6 +40,7 @@ class Watch:
     """Events from the moment of the call on; iterate with `async for`. It ends with `EngineAway` alone, or by `aclose`.
 
     Nothing is lost between the call and the engine's answer: the engine is asked for what happened since.
+    `opened` is set when it has answered.
     """
 
     def __init__(self, engine: Engine, instance: str) -> None:
@@ -47,6 +48,7 @@ class Watch:
         params = {"filters": msgspec.json.encode(filters).decode(), "since": f"{time():.6f}"}
         self._lines = Lines(engine, "GET", "/events", params)
         self._closed = False
+        self.opened = self._lines.opened
 
     def __aiter__(self) -> "Watch":
         return self

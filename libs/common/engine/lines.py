@@ -83,7 +83,7 @@ class Lines:
                 self._loop.call_soon_threadsafe(self._items.put_nowait, item)
 
 
-def open_stream(api: docker.APIClient, method: str, path: str, params: Params) -> CancellableStream[bytes]:
+def open_stream(api: docker.APIClient, method: str, path: str, params: Params) -> "CancellableStream[bytes]":
     """Send a request and return its answer as lines; blocks until the engine sends the head. Raises docker-py's errors."""
     response = answer(api, method, path, params)
     return CancellableStream(split(response.iter_content(chunk_size=None)), response)
