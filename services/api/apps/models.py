@@ -1,0 +1,80 @@
+"""Tables of apps: what is wanted of each, and what was last seen of it."""
+
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.api.db.base import Base
+
+
+class SlugRow(Base):
+    """Who has a slug. `app_id` is None once the app is gone: then only the same project may take it again."""
+
+    __tablename__ = "slugs"
+
+    slug: Mapped[str] = mapped_column(String(48), primary_key=True)
+    project_id: Mapped[str] = mapped_column(String(40))
+    app_id: Mapped[str | None] = mapped_column(String(40))
+
+
+class AppRow(Base):
+    """`release`, `revision` and `restart` only count up. `settings` is JSON of `AppSettings`, `env` a token around a JSON object.
+
+    `status…` is derived (`status.py`) each time something happens, so that reading is one row. `op` is the lifecycle call that is
+    under way until the runtime has settled `op_revision`.
+    """
+
+    __tablename__ = "apps"
+    __table_args__ = (Index("ix_apps_project_id_id", "project_id", "id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    slug: Mapped[str] = mapped_column(String(48), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    image: Mapped[str | None] = mapped_column(String(512))
+    settings: Mapped[str] = mapped_column(Text)
+    env: Mapped[str] = mapped_column(Text)
+    env_keys: Mapped[str] = mapped_column(Text)
+    replicas: Mapped[int]
+    cpu_limit: Mapped[float | None] = mapped_column(Float)
+    memory_limit: Mapped[int | None]
+
+    intent: Mapped[str] = mapped_column(String(12))
+    release: Mapped[int]
+    revision: Mapped[int]
+    restart: Mapped[int]
+    settled: Mapped[int]
+    op: Mapped[str | None] = mapped_column(String(12))
+    op_revision: Mapped[int]
+    current_release: Mapped[int | None]
+    current_deployment_id: Mapped[str | None] = mapped_column(String(40))
+    candidate_release: Mapped[int | None]
+    applied: Mapped[str] = mapped_column(String(64))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+
+    status: Mapped[str] = mapped_column(String(12))
+    status_reason: Mapped[str | None] = mapped_column(String(40))
+    status_detail: Mapped[str | None] = mapped_column(Text)
+    current_replicas: Mapped[int]
+    cpu_usage: Mapped[float | None] = mapped_column(Float)
+    memory_usage: Mapped[float | None] = mapped_column(Float)
+    synced_at: Mapped[str | None] = mapped_column(String(24))
+    seen: Mapped[str | None] = mapped_column(Text)
+
+    created_at: Mapped[str] = mapped_column(String(24))
+    updated_at: Mapped[str] = mapped_column(String(24))
+    gone_at: Mapped[str | None] = mapped_column(String(24))
+
+
+class ReplicaRow(Base):
+    """One container, as the runtime's events tell. A row goes when the container has gone."""
+
+    __tablename__ = "replicas"
+
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"), index=True)
+    container_id: Mapped[str] = mapped_column(String(80))
+    release: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(20))
+    at: Mapped[str] = mapped_column(String(40))
+    exit_code: Mapped[int | None] = mapped_column(BigInteger)
+    message: Mapped[str] = mapped_column(Text)

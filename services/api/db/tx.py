@@ -1,0 +1,88 @@
+"""A write transaction: what it changes in SQL and what it says on the bus land together or not at all."""
+
+from collections.abc import Mapping
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from libs.common import clock, ids, log, subjects
+from libs.common.messages.api import Desired, Recorded
+from libs.common.messages.builder import CollectImages, PrepareImage
+from services.api.db.outbox_row import Entry, Kind
+
+Command = PrepareImage | CollectImages
+_SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", CollectImages: "builder"}
+
+
+class Tx:
+    """`connection` for Core statements (the hot paths), `session` for the ORM: both are the same transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.entries: list[Entry] = []
+        self._session: AsyncSession | None = None
+
+    @property
+    def session(self) -> AsyncSession:
+        if self._session is None:
+            self._session = AsyncSession(bind=self.connection, expire_on_commit=False, join_transaction_mode="control_fully")
+        return self._session
+
+    async def flush(self) -> None:
+        """Write what the session holds; called before the commit."""
+        if self._session is not None:
+            await self._session.flush()
+
+    def send(self, command: Command) -> None:
+        """Have a worker do something, once: the command's id is what makes it once."""
+        subject = subjects.command(_SERVICE_OF[type(command)], command, command.app_id)
+        self._add(Kind.COMMAND, subject, command, app_id=command.app_id, message_id=command.command_id)
+
+    def record(
+        self,
+        kind: str,
+        message: str,
+        *,
+        app_id: str | None = None,
+        project_id: str | None = None,
+        deployment_id: str | None = None,
+        level: str = "info",
+        data: Mapping[str, object] | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        """Put an event of this service into the feed, by way of the stream. `event_id`: where a fact gives it one."""
+        event = Recorded(
+            event_id=event_id or ids.new("evt"),
+            type=kind,
+            at=clock.now(),
+            app_id=app_id,
+            project_id=project_id,
+            deployment_id=deployment_id,
+            level=level,
+            message=message,
+            data=dict(data or {}),
+        )
+        self._add(Kind.EVENT, subjects.event("api", event, app_id), event, app_id=app_id or "", message_id=event.event_id)
+
+    def desire(self, entry: Desired) -> None:
+        """Tell the runtime what is wanted of an app now."""
+        rank = (entry.epoch, entry.revision)
+        self._add(Kind.DESIRED, entry.app_id, entry, app_id=entry.app_id, message_id=".".join(map(str, rank)), rank=rank)
+
+    def forget(self, app_id: str, rank: tuple[int, int]) -> None:
+        """Remove the key of an app that is gone."""
+        self._add(Kind.DESIRED, app_id, None, app_id=app_id, message_id=".".join(map(str, rank)), rank=rank)
+
+    def _add(
+        self,
+        kind: Kind,
+        subject: str,
+        message: msgspec.Struct | None,
+        *,
+        app_id: str,
+        message_id: str,
+        rank: tuple[int, int] = (0, 0),
+    ) -> None:
+        body = b"" if message is None else msgspec.json.encode(message)
+        entry = Entry(kind=kind, subject=subject, app_id=app_id, message_id=message_id, body=body, headers=log.outgoing(), rank=rank)
+        self.entries.append(entry)

@@ -1,0 +1,45 @@
+"""Tables of deployments and the releases that they make."""
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.api.db.base import Base
+
+
+class DeploymentRow(Base):
+    """`status` moves by `advance()` alone. `number` is the number of its release. `phases` and `failure` are JSON."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (Index("ix_deployments_app_id_number", "app_id", "number", unique=True), Index("ix_deployments_status", "status"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"))
+    number: Mapped[int]
+    trigger: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(12))
+    actor: Mapped[str] = mapped_column(String(300))
+    request_id: Mapped[str] = mapped_column(String(128))
+    image_digest: Mapped[str | None] = mapped_column(String(600))
+    created_at: Mapped[str] = mapped_column(String(24))
+    started_at: Mapped[str | None] = mapped_column(String(24))
+    deploying_at: Mapped[str | None] = mapped_column(String(24))
+    finished_at: Mapped[str | None] = mapped_column(String(24))
+    asked_at: Mapped[str] = mapped_column(String(24))
+    phases: Mapped[str] = mapped_column(Text)
+    failure: Mapped[str | None] = mapped_column(Text)
+
+
+class ReleaseRow(Base):
+    """What containers are made from, frozen when the deploy was asked for. Only `image_id` is filled in once, when the image is ready."""
+
+    __tablename__ = "releases"
+
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    deployment_id: Mapped[str] = mapped_column(String(40))
+    image: Mapped[str] = mapped_column(String(512))
+    image_id: Mapped[str | None] = mapped_column(String(80))
+    settings: Mapped[str] = mapped_column(Text)
+    env: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str] = mapped_column(String(64))

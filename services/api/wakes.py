@@ -1,0 +1,49 @@
+"""Wakes who waits in this process for news of an app, a deployment, or the feed."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Self
+
+EVERYTHING = "*"
+_POLL = 0.25
+"""News of another API process has no wake here: who waits looks again after this many seconds."""
+
+
+class Wakes:
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+
+    def wake(self, keys: Iterable[str]) -> None:
+        for key in {*keys, EVERYTHING}:
+            for event in self._waiting.get(key, ()):
+                event.set()
+
+    def ticket(self, key: str) -> "Ticket":
+        return Ticket(self._waiting, key)
+
+
+class Ticket:
+    """Take it before looking, so that nothing is missed between looking and waiting: `with wakes.ticket(key) as ticket`."""
+
+    def __init__(self, waiting: dict[str, set[asyncio.Event]], key: str) -> None:
+        self._waiting = waiting
+        self._key = key
+        self._event = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        self._waiting.setdefault(self._key, set()).add(self._event)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        others = self._waiting[self._key]
+        others.discard(self._event)
+        if not others:
+            del self._waiting[self._key]
+
+    async def wait(self, seconds: float) -> None:
+        """Return at news, or when it is time to look again; after `seconds` at the latest."""
+        try:
+            await asyncio.wait_for(self._event.wait(), min(seconds, _POLL))
+        except TimeoutError:
+            return
+        self._event.clear()
