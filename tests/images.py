@@ -68,8 +68,13 @@ def ignores_term() -> str:
     return _made("ignores-term", "ignores-term")
 
 
+def shell() -> str:
+    """The sh of busybox as entry point: the command is its arguments, `-c` and a script."""
+    return _made("shell", entry_point="/bin/sh")
+
+
 def everything() -> list[str]:
-    return [make() for make in (web, exits, silent, wrong_port, loopback, eats_memory, slow_start, ignores_term)]
+    return [make() for make in (web, exits, silent, wrong_port, loopback, eats_memory, slow_start, ignores_term, shell)]
 
 
 @cache
@@ -78,12 +83,12 @@ def client() -> docker.APIClient:
 
 
 @cache
-def _made(name: str, *command: str) -> str:
+def _made(name: str, *command: str, entry_point: str = "/web") -> str:
     reference = f"dockup-test/{name}:1"
     with _alone():
         if not _is_there(reference):
             words = ", ".join(f'"{word}"' for word in command)
-            changes = ['ENTRYPOINT ["/web"]', f"CMD [{words}]", f"EXPOSE {PORT}", "ENV PATH=/bin", f"LABEL {_LABEL}={_source()}"]
+            changes = [f'ENTRYPOINT ["{entry_point}"]', f"CMD [{words}]", f"EXPOSE {PORT}", "ENV PATH=/bin", f"LABEL {_LABEL}={_source()}"]
             client().import_image_from_data(_files(), repository=f"dockup-test/{name}", tag="1", changes=changes)
     return reference
 

@@ -1,0 +1,45 @@
+"""A door before a server that can be shut: connections through it break as they do when the server dies."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+
+class Gateway:
+    """Listens on a unix socket and passes bytes on to another. `cut` ends every connection and takes no new one until `open`."""
+
+    def __init__(self, listen: Path, target: str) -> None:
+        self._listen = listen
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.address = f"unix://{listen}"
+
+    async def open(self) -> None:
+        self._listen.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._pass, str(self._listen))
+
+    def cut(self) -> None:
+        if self._server:
+            self._server.close()
+        self._listen.unlink(missing_ok=True)
+        for writer in tuple(self._open):
+            writer.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(self._target)
+        self._open |= {writer, back}
+        try:
+            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+        finally:
+            self._open -= {writer, back}
+            for end in (writer, back):
+                end.close()
+
+
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while piece := await source.read(65_536):
+            target.write(piece)
+            await target.drain()
+        target.write_eof()
