@@ -1,0 +1,39 @@
+"""The API's process: uvicorn on the loopback; the proxy stands in front of it."""
+
+import sys
+
+import uvicorn
+
+from libs.common import log
+from libs.common.config import SettingError, load
+from services.api.app import create_app
+from services.api.settings import Settings
+
+
+def main() -> None:
+    """Run until SIGTERM. Unlike the other services it does not wait for the bus: it answers, and says that it is degraded."""
+    try:
+        settings = load(Settings)
+    except SettingError as error:
+        sys.stderr.write(f"api: {error}\n")
+        raise SystemExit(2) from error
+    log.configure("api", settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",
+        timeout_graceful_shutdown=3,
+        timeout_keep_alive=75,
+    )
+
+
+if __name__ == "__main__":
+    main()

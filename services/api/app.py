@@ -1,0 +1,71 @@
+"""Puts the API together: routes, what they depend on, and the work in the background."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Litestar, Request, Router
+from litestar.di import Provide
+
+from services.api.accounts.authenticator import Authenticator
+from services.api.core import Core
+from services.api.http.answers import answer
+from services.api.http.bodies import Knows, StrictJson
+from services.api.http.edge import Edge
+from services.api.http.principal import Principal
+from services.api.routes import STATE_ROUTES
+from services.api.settings import Settings
+
+_LONGEST_BODY = 4 * 1024 * 1024
+
+
+def create_app(settings: Settings) -> Edge:
+    """The whole API as an ASGI application. It starts with the database alone and answers while everything else is away."""
+    knows = Knows()
+    app = Edge(
+        route_handlers=[Router("/api/v1", route_handlers=[*STATE_ROUTES])],
+        dependencies={
+            "core": Provide(_core, sync_to_thread=False),
+            "principal": Provide(_principal, sync_to_thread=False),
+        },
+        dto=StrictJson,
+        return_dto=None,
+        exception_handlers={Exception: answer},
+        before_request=knows.check,
+        lifespan=[_running],
+        request_max_body_size=_LONGEST_BODY,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    app.state.settings = settings
+    app.state.base_url = settings.url
+    knows.learn(app.routes)
+    return app
+
+
+def _core(request: Request[Any, Any, Any]) -> Core:
+    core: Core = request.app.state.core
+    return core
+
+
+def _principal(request: Request[Any, Any, Any]) -> Principal:
+    """Who asks; the route's guard has found out."""
+    principal: Principal = request.scope["user"]
+    return principal
+
+
+@contextlib.asynccontextmanager
+async def _running(app: Litestar) -> AsyncIterator[None]:
+    core = await Core.open(app.state.settings)
+    app.state.core = core
+    app.state.authenticator = Authenticator(core)
+    work = asyncio.create_task(core.run())
+    try:
+        yield
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        await core.close()
