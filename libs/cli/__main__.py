@@ -1,0 +1,88 @@
+"""The `dockup` command. Each verb imports what it needs when it runs, so that every one of them starts fast."""
+
+from typing import Annotated
+
+import typer
+
+from libs.cli import say
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="A self-hosted container PaaS.")
+
+
+@app.command()
+def up(
+    *, detach: Annotated[bool, typer.Option("--detach", "-d", help="Start it in the background and return when it is ready.")] = False
+) -> None:
+    """Start Dockup; install what is missing (as root), start a Docker Engine if none answers."""
+    from libs.supervisor.up import up as run  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        raise typer.Exit(run(detach=detach))
+
+
+@app.command()
+def down(*, everything: Annotated[bool, typer.Option("--all", help="Stop the proxy and the apps too.")] = False) -> None:
+    """Stop the control plane; apps and proxy go on serving."""
+    from libs.supervisor.down import down as run  # noqa: PLC0415 - verbs import late
+    from libs.supervisor.settings import find_home  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        run(find_home(), typer.echo, everything=everything)
+
+
+@app.command()
+def status() -> None:
+    """Show every component and process. Exit status 0 when all is well."""
+    from libs.cli.status import status as run  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        raise typer.Exit(run())
+
+
+@app.command()
+def logs(
+    service: Annotated[
+        str | None, typer.Argument(help="api, builder, runtime, metrics, router, nats, redis, supervisor or dockerd; all when left out.")
+    ] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many lines of the past.")] = 100,
+) -> None:
+    """Show what the services wrote."""
+    from libs.cli.logs import logs as run  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        raise typer.Exit(run(service, lines=lines, follow=follow))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run what CI runs: ruff, mypy and every test. Further arguments go to pytest."""
+    from libs.cli.test import test as run  # noqa: PLC0415 - verbs import late
+
+    raise typer.Exit(run(context.args))
+
+
+@app.command()
+def install() -> None:
+    """Make a reboot bring Dockup back."""
+    from libs.cli.install import install as run  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        raise typer.Exit(run())
+
+
+@app.command()
+def version() -> None:
+    """Show the version."""
+    from libs.common.service import VERSION  # noqa: PLC0415 - verbs import late
+
+    typer.echo(VERSION)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""What the machine must have, and how it comes: by apt-get as root, as a sentence with the command for everybody else."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from libs.supervisor.children import redis_server
+from libs.supervisor.problem import Problem
+
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+_APT_SECONDS = 900
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """`package` is the name in Debian and Ubuntu; `why` ends the sentence "NAME is missing: it …"."""
+
+    name: str
+    package: str
+    why: str
+
+
+PROXY = Requirement(name="haproxy", package="haproxy", why="takes the apps' traffic")
+GIT = Requirement(name="git", package="git", why="fetches sources")
+CACHE = Requirement(name="redis-server", package="redis-server", why="keeps the latest samples")
+ENGINE = Requirement(name="dockerd", package="docker.io", why="runs the apps")
+
+
+def missing(*, engine: bool, cache: bool) -> list[Requirement]:
+    """What is not there. `engine`: an engine has to be started here; `cache`: no Redis of the user's own."""
+    wanted = [PROXY, GIT, *([ENGINE] if engine else [])]
+    found = [each for each in wanted if not available(each.name)]
+    if cache and (redis_server() is None or (os.geteuid() == 0 and not available(CACHE.name))):
+        found.append(CACHE)
+    return found
+
+
+def available(name: str) -> bool:
+    """Look in the folders for root's programs too: a user's PATH on Debian lacks them."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SBIN}") is not None
+
+
+def widen_path() -> None:
+    """Let our own processes find what lies in the sbin folders."""
+    os.environ["PATH"] = f"{os.environ.get('PATH', '/usr/bin:/bin')}:{_SBIN}"
+
+
+def sentence(found: list[Requirement]) -> str:
+    parts = "; ".join(f"{each.name} {each.why}" for each in found)
+    packages = " ".join(each.package for each in found)
+    return f"missing on this machine: {parts}. Run this first: sudo apt-get install -y {packages}"
+
+
+def install(found: list[Requirement], say: Callable[[str], None]) -> None:
+    """Bring them with apt-get; `Problem` for anybody but root, or when apt-get fails."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise Problem(sentence(found))
+    packages = [each.package for each in found]
+    say(f"installing {', '.join(packages)} from the distribution")
+    with _nothing_starts_by_itself():
+        _apt("update")
+        _apt("install", "-y", "--no-install-recommends", *packages, *(["iptables"] if ENGINE in found else []))
+    if Path("/run/systemd/system").is_dir():
+        # We run these two ourselves; the distribution's own instances would only take ports and memory.
+        idle = [each.package for each in found if each in {PROXY, CACHE}]
+        if idle:
+            subprocess.run(["systemctl", "disable", "--now", *idle], check=False, capture_output=True)
+
+
+def _apt(*arguments: str) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-q", *arguments]
+    done = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_APT_SECONDS
+    )
+    if done.returncode != 0:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-5:])
+        raise Problem(f"{' '.join(command)} failed:\n{last}")
+
+
+@contextlib.contextmanager
+def _nothing_starts_by_itself() -> Iterator[None]:
+    """Debian starts a package's service as it installs it; this is its own way of asking it not to."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink()

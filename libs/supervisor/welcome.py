@@ -1,0 +1,33 @@
+"""What `up` ends with: where to go, and three commands to try."""
+
+from libs.supervisor.home import Home
+
+
+def text(home: Home, url: str) -> str:
+    """`url` is the public one of the API, as the status says it."""
+    curl = "curl"
+    trust = ""
+    if home.root_certificate.exists():
+        curl = f"curl --cacert {home.root_certificate}"
+        trust = f"""
+Certificates    {home.root_certificate} is the root to trust: give it to curl with --cacert,
+                to a browser in its settings, or to this machine with
+                cp {home.root_certificate} /usr/local/share/ca-certificates/dockup.crt && update-ca-certificates"""
+    return f"""
+Dockup is up.
+
+Address         {url}
+Credentials     {home.credentials}{trust}
+Logs            {home.logs} (or: dockup logs)
+
+Try these:
+
+  {curl} {url}/api/v1/system/status
+
+  KEY=$(sed -n 's/.*"api_key": *"\\([^"]*\\)".*/\\1/p' {home.credentials})
+  {curl} -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
+    -d '{{"create":true,"project":"demo","name":"hello","image":"nginx:alpine","internal_port":80}}' \\
+    '{url}/api/v1/deploy/hello?wait=120'
+
+  {curl} -H "Authorization: Bearer $KEY" -H 'Accept: text/plain' '{url}/api/v1/apps/hello/logs?tail=20'
+"""
