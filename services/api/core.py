@@ -4,17 +4,26 @@
 """
 
 import asyncio
+from functools import partial
 
+from nats.aio.client import Client
+
+from libs.common import subjects
 from libs.common.bus import Bus
 from libs.common.secrets import Vault
+from services.api.apps.desired import rebuild
+from services.api.bus_setup import Upkeep
+from services.api.cursor import Follower
 from services.api.db.database import Database
 from services.api.freshness import Freshness
+from services.api.observations import observe
+from services.api.relay import Relay
 from services.api.settings import Settings
 from services.api.wakes import Wakes
 
 
 class Core:
-    """`bus` is None until it was reached for the first time; later `bus.connected` says whether it is there."""
+    """`bus` is there from the start; `bus.connected` says whether its server is. `follower` reads EVENTS into SQL."""
 
     def __init__(self, settings: Settings, db: Database) -> None:
         self.settings = settings
@@ -22,19 +31,33 @@ class Core:
         self.vault = Vault(settings.secret_key)
         self.fresh = Freshness(db.sqlite_path)
         self.wakes = Wakes()
-        self.bus: Bus | None = None
+        self.bus = Bus(Client(), "api")
+        self.relay = Relay(db, partial(rebuild, db))
+        self.follower = Follower(db, self.bus, self.wakes, self.relay.read_to)
 
     @classmethod
     async def open(cls, settings: Settings) -> "Core":
-        return cls(settings, await Database.open(settings.database))
+        return cls(settings, await Database.open(settings.database, settings.base_domain))
 
     async def run(self) -> None:
         """Connect the bus, however long it takes, and carry what is said both ways. Ends when it is cancelled."""
-        self.bus = await Bus.connect(self.settings.nats_url, "api")
+        setup = Bus(Client(), "setup")
+        upkeep = Upkeep(self.db, self.bus, setup, self.relay, self.follower)
         try:
-            await asyncio.Event().wait()
+            await asyncio.gather(self.bus.open(self.settings.nats_url), setup.open(self.settings.nats_setup_url))
+            self.relay.attach(self.bus)
+            await self.bus.listen(subjects.OBSERVATION, self._observe, queue="api")
+            async with asyncio.TaskGroup() as group:
+                group.create_task(upkeep.run())
+                await upkeep.ready.wait()
+                group.create_task(self.relay.run())
+                group.create_task(self.follower.run())
         finally:
             await self.bus.close()
+            await setup.close()
+
+    async def _observe(self, body: bytes) -> None:
+        self.wakes.wake(await observe(self.db, body))
 
     async def close(self) -> None:
         self.fresh.close()

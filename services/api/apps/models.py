@@ -19,6 +19,7 @@ class SlugRow(Base):
 class AppRow(Base):
     """`release`, `revision` and `restart` only count up. `settings` is JSON of `AppSettings`, `env` a token around a JSON object.
 
+    `current` and `candidate` are JSON of the `Release` that the runtime is told; `newest_status` is that of the newest deployment.
     `status…` is derived (`status.py`) each time something happens, so that reading is one row. `op` is the lifecycle call that is
     under way until the runtime has settled `op_revision`.
     """
@@ -45,11 +46,13 @@ class AppRow(Base):
     settled: Mapped[int]
     op: Mapped[str | None] = mapped_column(String(12))
     op_revision: Mapped[int]
-    current_release: Mapped[int | None]
+    current: Mapped[str | None] = mapped_column(Text)
     current_deployment_id: Mapped[str | None] = mapped_column(String(40))
-    candidate_release: Mapped[int | None]
-    applied: Mapped[str] = mapped_column(String(64))
+    candidate: Mapped[str | None] = mapped_column(Text)
+    candidate_deployment_id: Mapped[str | None] = mapped_column(String(40))
+    newest_status: Mapped[str | None] = mapped_column(String(12))
     fingerprint: Mapped[str] = mapped_column(String(64))
+    current_fingerprint: Mapped[str | None] = mapped_column(String(64))
 
     status: Mapped[str] = mapped_column(String(12))
     status_reason: Mapped[str | None] = mapped_column(String(40))

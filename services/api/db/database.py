@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import event, insert
+from sqlalchemy import event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from services.api.db.migrate import migrate
 from services.api.db.outbox_row import Entry
-from services.api.db.tables import OutboxRow
+from services.api.db.tables import MetaRow, OutboxRow
 from services.api.db.tx import Tx
 
 _SQLITE_PRAGMAS = (
@@ -27,23 +27,28 @@ _SQLITE_PRAGMAS = (
 class Database:
     """Open it with `Database.open(url)`. `on_commit` is handed what a transaction has to say, once it is committed."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, base_domain: str) -> None:
         self._writer = writer
         self._reader = reader
+        self.base_domain = base_domain
+        self.epoch = 1
         self.on_commit: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
     @classmethod
-    async def open(cls, url: str) -> "Database":
-        """Connect and bring the schema up to date. `url` is `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`."""
+    async def open(cls, url: str, base_domain: str = "localhost") -> "Database":
+        """Connect and bring the schema up to date. `url` is `sqlite+aiosqlite:///…` or `postgresql://…`."""
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             Path(parsed.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # One writer at a time in this process: waiting here is fair, SQLite's own busy handler sleeps up to 100 ms.
-            database = cls(_sqlite(url, size=1, begin="BEGIN IMMEDIATE"), _sqlite(url, size=4, begin="BEGIN"))
+            database = cls(_sqlite(url, size=1, begin="BEGIN IMMEDIATE"), _sqlite(url, size=4, begin="BEGIN"), base_domain)
         else:
             engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_size=10, pool_pre_ping=False)
-            database = cls(engine, engine)
+            database = cls(engine, engine, base_domain)
         await migrate(database._writer)
+        async with database.connect() as connection:
+            epoch = await connection.execute(select(MetaRow.value).where(MetaRow.name == "epoch"))
+            database.epoch = int(epoch.scalar_one())
         return database
 
     @property
@@ -59,7 +64,7 @@ class Database:
     async def begin(self) -> AsyncIterator[Tx]:
         """Run a write transaction. It commits at the end of the block and rolls back when the block raises."""
         async with self._writer.begin() as connection:
-            tx = Tx(connection)
+            tx = Tx(connection, self.epoch, self.base_domain)
             yield tx
             await tx.flush()
             await _write_outbox(connection, tx.entries)

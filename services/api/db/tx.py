@@ -15,10 +15,15 @@ _SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", CollectImages:
 
 
 class Tx:
-    """`connection` for Core statements (the hot paths), `session` for the ORM: both are the same transaction."""
+    """`connection` for Core statements (the hot paths), `session` for the ORM: both are the same transaction.
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    `epoch` and `base_domain` are what every entry of `desired` needs to know of this installation.
+    """
+
+    def __init__(self, connection: AsyncConnection, epoch: int, base_domain: str) -> None:
         self.connection = connection
+        self.epoch = epoch
+        self.base_domain = base_domain
         self.entries: list[Entry] = []
         self._session: AsyncSession | None = None
 

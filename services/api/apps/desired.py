@@ -1,0 +1,56 @@
+"""From an app's row to what the runtime is told."""
+
+import msgspec
+from sqlalchemy import select
+
+from libs.common import log
+from libs.common.messages.api import Desired, Limits, Release
+from libs.common.states import Intent
+from services.api.apps.models import AppRow
+from services.api.db.database import Database
+from services.api.db.tx import Tx
+
+_release = msgspec.json.Decoder(Release)
+
+
+def host(slug: str, base_domain: str) -> str:
+    return f"{slug}-app.{base_domain}"
+
+
+def make(app: AppRow, epoch: int, base_domain: str) -> Desired:
+    carried = log.outgoing()
+    return Desired(
+        app_id=app.id,
+        project_id=app.project_id,
+        slug=app.slug,
+        hosts=(host(app.slug, base_domain),),
+        epoch=epoch,
+        revision=app.revision,
+        intent=Intent(app.intent),
+        replicas=app.replicas,
+        restart=app.restart,
+        limits=Limits(cpu=app.cpu_limit, memory=app.memory_limit),
+        current=_release.decode(app.current) if app.current else None,
+        candidate=_release.decode(app.candidate) if app.candidate else None,
+        actor=carried.get(log.HEADERS["actor"], ""),
+        request_id=carried.get(log.HEADERS["request_id"], ""),
+    )
+
+
+def desire(tx: Tx, app: AppRow) -> None:
+    """Count the change and tell the runtime. Call it last: it says what the row says now."""
+    app.revision += 1
+    tx.desire(make(app, tx.epoch, tx.base_domain))
+
+
+async def rebuild(db: Database, app_id: str) -> Desired | None:
+    """What the runtime is to be told of an app now; None when it is gone."""
+    async with db.read() as session:
+        app = (await session.execute(select(AppRow).where(AppRow.id == app_id))).scalar_one_or_none()
+        return make(app, db.epoch, db.base_domain) if app is not None and app.gone_at is None else None
+
+
+async def everything(db: Database) -> list[Desired]:
+    async with db.read() as session:
+        apps = (await session.execute(select(AppRow).where(AppRow.gone_at.is_(None)).order_by(AppRow.id))).scalars()
+        return [make(app, db.epoch, db.base_domain) for app in apps]

@@ -1,0 +1,132 @@
+"""One pure function: from what is wanted, what happened and what was seen, to the `status` that people read."""
+
+import msgspec
+
+from libs.common.clock import parse
+from libs.common.states import ENDED, AppStatus, DeploymentStatus, Intent
+
+
+class Replica(msgspec.Struct, frozen=True, kw_only=True):
+    """One container by its last event: `state` is the event's name (`started`, `healthy`, `unhealthy`, `died`, …)."""
+
+    name: str
+    release: int
+    state: str
+    at: str
+    message: str = ""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last sync saw of an app: the engine's word for each container by name."""
+
+    at: str
+    engine_ok: bool = True
+    states: dict[str, str] = {}
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a status is derived from. `op` is the lifecycle call that is under way: `start`, `stop`, `restart` or None."""
+
+    intent: Intent
+    current_release: int | None
+    newest_deployment: DeploymentStatus | None
+    deploying: bool
+    wanted: int
+    op: str | None = None
+    replicas: tuple[Replica, ...] = ()
+    seen: Seen | None = None
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """`status`, `status_reason`, `status_detail` of the contract, and how many replicas run."""
+
+    status: AppStatus
+    reason: str | None = None
+    detail: str | None = None
+    running: int = 0
+
+
+_ALIVE = frozenset({"started", "healthy", "unhealthy"})
+_DOWN = frozenset({"exited", "dead", "removing", "created"})
+
+
+def derive_status(facts: Facts) -> Status:
+    """The newest word on each replica decides, whether it is an event's or the sync's."""
+    replicas = _newest(facts)
+    running = sum(replica.state in _ALIVE for replica in replicas)
+    if facts.intent is Intent.DELETED:
+        return _answer(AppStatus.RUNNING if running else AppStatus.STOPPED, "deleting", "The app is being removed.", running)
+    if facts.current_release is None:
+        return _before_first_release(facts, running)
+    if facts.intent is Intent.STOPPED:
+        return _stopped(running)
+    if facts.seen is not None and not facts.seen.engine_ok and _is_newest(facts.seen.at, facts.replicas):
+        return _unreachable(running)
+    return _serving(facts, replicas, running)
+
+
+def _newest(facts: Facts) -> list[Replica]:
+    seen = facts.seen
+    if seen is None or not seen.engine_ok or not _is_newest(seen.at, facts.replicas):
+        return list(facts.replicas)
+    merged = []
+    for replica in facts.replicas:
+        state = seen.states.get(replica.name)
+        if state is not None:
+            merged.append(_corrected(replica, state))
+    return merged
+
+
+def _corrected(replica: Replica, engine_state: str) -> Replica:
+    if engine_state in _DOWN and replica.state in _ALIVE:
+        return msgspec.structs.replace(replica, state="died")
+    if engine_state == "running" and replica.state in {"died", "oom_killed"}:
+        return msgspec.structs.replace(replica, state="started")
+    return replica
+
+
+def _is_newest(at: str, replicas: tuple[Replica, ...]) -> bool:
+    return all(parse(replica.at) <= parse(at) for replica in replicas)
+
+
+def _answer(status: AppStatus, reason: str | None, detail: str | None, running: int) -> Status:
+    return Status(status=status, reason=reason, detail=detail, running=running)
+
+
+def _before_first_release(facts: Facts, running: int) -> Status:
+    newest = facts.newest_deployment
+    if facts.deploying or (newest is not None and newest not in ENDED):
+        return _answer(AppStatus.STARTING, None, "The first deployment is under way.", running)
+    if newest is DeploymentStatus.FAILED:
+        return _answer(AppStatus.STOPPED, "deploy_failed", "Nothing runs: the last deployment failed.", running)
+    return _answer(AppStatus.STOPPED, "never_deployed", "The app was not deployed yet.", running)
+
+
+def _stopped(running: int) -> Status:
+    if running:
+        return _answer(AppStatus.RUNNING, None, "The app is being stopped.", running)
+    return _answer(AppStatus.STOPPED, "stopped_by_user", "The app was stopped.", 0)
+
+
+def _unreachable(running: int) -> Status:
+    status = AppStatus.RUNNING if running else AppStatus.STARTING
+    return _answer(status, "engine_unreachable", "The engine does not answer; this is what was last known.", running)
+
+
+def _serving(facts: Facts, replicas: list[Replica], running: int) -> Status:
+    states = [replica.state for replica in replicas if replica.release == facts.current_release]
+    healthy = states.count("healthy")
+    looping = [replica for replica in replicas if replica.release == facts.current_release and replica.state == "crash_looping"]
+    if looping:
+        detail = looping[0].message or "The app dies again and again; each new start waits longer."
+        return _answer(AppStatus.RUNNING if healthy else AppStatus.RESTARTING, "crash_loop", detail, running)
+    if facts.op == "restart":
+        return _answer(AppStatus.RESTARTING, None, "The replicas are being replaced.", running)
+    if "unhealthy" in states:
+        detail = f"{states.count('unhealthy')} of {len(states)} replicas fail the health check."
+        return _answer(AppStatus.RUNNING, "unhealthy", detail, running)
+    if healthy:
+        return _answer(AppStatus.RUNNING, None, None, running)
+    if "died" in states or "oom_killed" in states:
+        return _answer(AppStatus.RESTARTING, None, "No replica runs; new ones are being started.", running)
+    return _answer(AppStatus.STARTING, None, "The replicas are being started.", running)

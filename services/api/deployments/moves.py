@@ -1,0 +1,136 @@
+"""How a deployment moves, whoever moves it: a request, or an event of builder and runtime.
+
+Nothing here writes by itself: rows are changed, and what is to be said is put into the transaction.
+"""
+
+import msgspec
+from sqlalchemy import select
+
+from libs.common import clock
+from libs.common.messages.api import HealthCheck, Release
+from libs.common.messages.builder import PrepareImage
+from libs.common.messages.failure import Failure
+from libs.common.states import ENDED, DeploymentStatus, advance
+from services.api.apps.models import AppRow
+from services.api.db.tx import Tx
+from services.api.deployments.models import DeploymentRow, ReleaseRow
+
+UNDER_WAY = tuple(status.value for status in DeploymentStatus if status not in ENDED)
+_WAITING = (DeploymentStatus.QUEUED.value, DeploymentStatus.BUILDING.value)
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a release that are not columns of their own."""
+
+    internal_port: int = 80
+    command: tuple[str, ...] | None = None
+    health_check: HealthCheck = HealthCheck()
+    drain_seconds: float = 30
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    started_at: str
+    duration_ms: float
+
+
+_frozen = msgspec.json.Decoder(Frozen)
+_phases = msgspec.json.Decoder(list[Phase])
+
+
+def milliseconds(start: str, end: str) -> float:
+    return round((clock.parse(end) - clock.parse(start)).total_seconds() * 1000, 3)
+
+
+def prepare(deployment_id: str, app_id: str, number: int, image: str) -> PrepareImage:
+    """The command that a deployment begins with; said again it has the same id."""
+    return PrepareImage(command_id=f"{deployment_id}.prepare", app_id=app_id, deployment_id=deployment_id, release=number, reference=image)
+
+
+def add_phase(deployment: DeploymentRow, name: str, started_at: str, duration_ms: float) -> None:
+    phases = _phases.decode(deployment.phases)
+    phases.append(Phase(name=name, started_at=started_at, duration_ms=max(duration_ms, 0.0)))
+    deployment.phases = msgspec.json.encode(phases).decode()
+
+
+def move(app: AppRow, deployment: DeploymentRow, to: DeploymentStatus, at: str) -> None:
+    """One step forward; `BackwardsError` where it would be none."""
+    deployment.status = advance(DeploymentStatus(deployment.status), to)
+    if to in ENDED:
+        deployment.finished_at = at
+    if deployment.number == app.release:
+        app.newest_status = deployment.status
+
+
+async def waiting(tx: Tx, app: AppRow) -> list[DeploymentRow]:
+    """The deployments of the app that are `queued` or `building`, the newest first."""
+    query = select(DeploymentRow).where(DeploymentRow.app_id == app.id, DeploymentRow.status.in_(_WAITING))
+    return list((await tx.session.execute(query.order_by(DeploymentRow.number.desc()))).scalars())
+
+
+async def supersede(tx: Tx, app: AppRow, by_number: int) -> None:
+    """A newer release takes the place of all that wait. One that is `deploying` is left to its end."""
+    for deployment in await waiting(tx, app):
+        move(app, deployment, DeploymentStatus.SUPERSEDED, clock.now())
+        _record(tx, app, deployment, f"Deployment {deployment.number} was superseded by deployment {by_number}.")
+
+
+async def cancel_all(tx: Tx, app: AppRow, why: str) -> None:
+    """End every deployment that is under way: the app is to be stopped or to go."""
+    query = select(DeploymentRow).where(DeploymentRow.app_id == app.id, DeploymentRow.status.in_(UNDER_WAY))
+    for deployment in (await tx.session.execute(query)).scalars():
+        move(app, deployment, DeploymentStatus.CANCELLED, clock.now())
+        _record(tx, app, deployment, f"Deployment {deployment.number} was cancelled: {why}.")
+    app.candidate = app.candidate_deployment_id = None
+
+
+def begin_deploying(app: AppRow, deployment: DeploymentRow, release: ReleaseRow, at: str) -> None:
+    """The runtime is to make it serve: the release becomes the app's candidate."""
+    move(app, deployment, DeploymentStatus.DEPLOYING, at)
+    deployment.deploying_at = at
+    app.candidate = msgspec.json.encode(to_message(release)).decode()
+    app.candidate_deployment_id = deployment.id
+
+
+async def begin_next(tx: Tx, app: AppRow) -> DeploymentRow | None:
+    """Begin the newest deployment whose image is ready, if one waits for the candidate before it."""
+    for deployment in await waiting(tx, app):
+        release = await tx.session.get_one(ReleaseRow, (app.id, deployment.number))
+        if release.image_id is not None and app.candidate is None:
+            begin_deploying(app, deployment, release, clock.now())
+            _record(tx, app, deployment, f"Deployment {deployment.number} is being started.")
+            return deployment
+    return None
+
+
+def fail(app: AppRow, deployment: DeploymentRow, failure: Failure, at: str) -> None:
+    move(app, deployment, DeploymentStatus.FAILED, at)
+    deployment.failure = msgspec.json.encode(failure).decode()
+    if app.candidate_deployment_id == deployment.id:
+        app.candidate = app.candidate_deployment_id = None
+
+
+def to_message(release: ReleaseRow) -> Release:
+    frozen = _frozen.decode(release.settings)
+    return Release(
+        number=release.number,
+        deployment_id=release.deployment_id,
+        image=release.image,
+        image_id=release.image_id or "",
+        port=frozen.internal_port,
+        env=release.env,
+        command=frozen.command,
+        health_check=frozen.health_check,
+        drain_seconds=frozen.drain_seconds,
+    )
+
+
+def _record(tx: Tx, app: AppRow, deployment: DeploymentRow, message: str) -> None:
+    tx.record(
+        f"deployment.{deployment.status}",
+        message,
+        app_id=app.id,
+        project_id=app.project_id,
+        deployment_id=deployment.id,
+        event_id=f"{deployment.id}.{deployment.status}",
+    )

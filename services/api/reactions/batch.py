@@ -1,0 +1,89 @@
+"""One transaction for all the events that wait: cursor, feed, what follows, and what is to be said of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import insert, select, update
+
+from libs.common import log, subjects
+from services.api.db.tables import CursorRow
+from services.api.db.tx import Tx
+from services.api.events.models import EventRow
+from services.api.reactions.scene import Line, Scene
+from services.api.reactions.table import TABLE, Entry
+
+logger = structlog.get_logger()
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of the stream."""
+
+    seq: int
+    subject: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Fenced(Exception):
+    """Another API process has read this part of the stream."""
+
+
+async def take(tx: Tx, before: int, batch: Sequence[Heard]) -> set[str]:
+    """React to `batch`, which follows the cursor at `before`; return whom to wake. `Fenced` when the cursor stands elsewhere."""
+    moved = await tx.connection.execute(
+        update(CursorRow).where(CursorRow.name == subjects.EVENTS, CursorRow.seq == before).values(seq=batch[-1].seq)
+    )
+    if moved.rowcount != 1:
+        raise Fenced
+    read = [(heard, event) for heard in batch if (event := _decode(heard)) is not None]
+    known = await _known(tx, [event.event_id for _, event in read])
+    scene = Scene(tx)
+    rows: list[dict[str, object]] = []
+    for heard, event in read:
+        if event.event_id in known:
+            continue
+        with log.incoming(heard.headers, cause=event.event_id):
+            line = await _entry(heard).react(scene, event)
+        if line is not None:
+            known.add(event.event_id)
+            rows.append(_row(heard, event.event_id, event.at, line))
+    await scene.finish()
+    if rows:
+        await tx.connection.execute(insert(EventRow), rows)
+    return scene.wakes
+
+
+def _entry(heard: Heard) -> Entry:
+    return TABLE[subjects.parse(heard.subject).name]
+
+
+def _decode(heard: Heard) -> Any:  # noqa: ANN401 - one of the structs of TABLE
+    """Return the event, or None for what nobody here can read: it must not stop the stream."""
+    try:
+        return _entry(heard).decoder.decode(heard.body)
+    except (KeyError, ValueError, msgspec.DecodeError) as error:
+        logger.error("cursor.unreadable", subject=heard.subject, seq=heard.seq, error=repr(error))  # noqa: TRY400 - no bug of ours
+        return None
+
+
+async def _known(tx: Tx, event_ids: list[str]) -> set[str]:
+    query = select(EventRow.event_id).where(EventRow.event_id.in_(event_ids))
+    return set((await tx.connection.execute(query)).scalars()) if event_ids else set()
+
+
+def _row(heard: Heard, event_id: str, at: str, line: Line) -> dict[str, object]:
+    return {
+        "seq": heard.seq,
+        "event_id": event_id,
+        "type": line.type,
+        "at": at,
+        "app_id": line.app_id,
+        "project_id": line.project_id,
+        "deployment_id": line.deployment_id,
+        "actor": heard.headers.get(log.HEADERS["actor"]) or None,
+        "level": line.level,
+        "message": line.message,
+        "data": msgspec.json.encode(line.data).decode(),
+    }

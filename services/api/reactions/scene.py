@@ -1,0 +1,65 @@
+"""What a reaction may look at and change: the rows of one transaction, each read once however many events a batch has."""
+
+import msgspec
+
+from libs.common import log
+from services.api.apps.desired import desire
+from services.api.apps.models import AppRow
+from services.api.apps.observed import refresh
+from services.api.db.tx import Tx
+from services.api.deployments.models import DeploymentRow
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """How an event is shown in the feed."""
+
+    type: str
+    message: str
+    project_id: str | None
+    app_id: str | None = None
+    deployment_id: str | None = None
+    level: str = "info"
+    data: dict[str, object] = {}
+
+
+class Scene:
+    """`touch` an app whose status may be another now; `change` one that the runtime must hear of."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self._apps: dict[str, AppRow | None] = {}
+        self._touched: dict[str, AppRow] = {}
+        self._changed: dict[str, dict[str, str]] = {}
+        self.wakes: set[str] = set()
+
+    async def app(self, app_id: str) -> AppRow | None:
+        """The app's row, locked; None when there is none or the app is gone: its late events mean nothing."""
+        if app_id not in self._apps:
+            app = await self.tx.session.get(AppRow, app_id, with_for_update=True)
+            self._apps[app_id] = app if app is not None and app.gone_at is None else None
+        return self._apps[app_id]
+
+    async def deployment(self, deployment_id: str) -> tuple[AppRow, DeploymentRow] | None:
+        deployment = await self.tx.session.get(DeploymentRow, deployment_id)
+        if deployment is None or (app := await self.app(deployment.app_id)) is None:
+            return None
+        self.wakes.add(deployment_id)
+        return app, deployment
+
+    def touch(self, app: AppRow) -> None:
+        self._touched[app.id] = app
+        self.wakes.add(app.id)
+
+    def change(self, app: AppRow) -> None:
+        self.touch(app)
+        self._changed[app.id] = log.outgoing()
+
+    async def finish(self) -> None:
+        """Derive what follows, and say it."""
+        for app in self._touched.values():
+            if app.id in self._changed:
+                with log.incoming(self._changed[app.id]):
+                    await refresh(self.tx, app)
+                    desire(self.tx, app)
+            else:
+                await refresh(self.tx, app)

@@ -1,0 +1,180 @@
+"""Carries what transactions have to say to the bus, from memory at once, and from the table what was left.
+
+In order for each app; again and again until it is acknowledged. Several API processes may say the same thing: message ids and the
+bucket's compare-and-set make that harmless.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import Row, delete, select
+
+from libs.common import subjects
+from libs.common.bucket import Bucket, Conflict
+from libs.common.bus import Bus, BusAway
+from libs.common.messages.api import Desired
+from services.api.db.database import Database
+from services.api.db.outbox_row import Entry, Kind
+from services.api.db.tables import OutboxRow
+
+Rebuild = Callable[[str], Awaitable[Desired | None]]
+
+_TICK = 1.0
+_BATCH = 500
+_TRIES = 5
+_NOWHERE = ((0, 0), 0)
+
+logger = structlog.get_logger()
+
+
+class Relay:
+    """`hand` is called after each commit; `run` carries what was left, once `attach` has given it a bus.
+
+    `rebuild` makes an app's present entry of `desired` from SQL.
+    """
+
+    def __init__(self, db: Database, rebuild: Rebuild) -> None:
+        self._db = db
+        self._rebuild = rebuild
+        self._bus: Bus | None = None
+        self._bucket: Bucket[Desired] | None = None
+        self._lanes: dict[tuple[str, bool], deque[Entry]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._held: set[int] = set()
+        self._done: dict[int, int] = {}
+        self._written: dict[str, tuple[tuple[int, int], int]] = {}
+        self._read_to = 0
+        db.on_commit = self.hand
+
+    def attach(self, bus: Bus) -> None:
+        self._bus, self._bucket = bus, Bucket(bus, subjects.DESIRED, Desired)
+
+    async def run(self) -> None:
+        """Carry until cancelled."""
+        while True:
+            try:
+                await self._clear()
+                if self._bus is not None and self._bus.connected:
+                    await self._sweep()
+            except Exception:  # the database may be away for a while; what is said must not end with it
+                logger.exception("relay.tick_failed")
+            await asyncio.sleep(_TICK)
+
+    def hand(self, entries: Sequence[Entry]) -> None:
+        """Say `entries`, which are committed. While the bus is away they wait in their rows."""
+        if self._bus is None or not self._bus.connected:
+            return
+        for entry in sorted(entries, key=lambda entry: entry.kind is Kind.EVENT):
+            self._held.add(entry.id)
+            key = (entry.app_id, entry.kind is Kind.EVENT)
+            lane = self._lanes.get(key)
+            if lane is not None:
+                lane.append(entry)
+                continue
+            self._lanes[key] = deque([entry])
+            task = asyncio.create_task(self._drain(key))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def read_to(self, seq: int) -> None:
+        """Events up to `seq` are in SQL: what said them may go."""
+        self._read_to = seq
+
+    def events_lost(self) -> None:
+        """The stream of events was made anew: what was said but not read back is said again."""
+        self._done.clear()
+
+    def bucket_lost(self) -> None:
+        self._written.clear()
+
+    async def _drain(self, key: tuple[str, bool]) -> None:
+        lane = self._lanes[key]
+        try:
+            while lane:
+                entry = lane.popleft()
+                try:
+                    self._done[entry.id] = await self._say(entry)
+                finally:
+                    self._held.discard(entry.id)
+        except BusAway as error:
+            logger.info("relay.waiting", error=str(error))
+        except Exception:  # a bug with one entry: its row stays, the sweep tries it again, and the log has it
+            logger.exception("relay.failed", app_id=key[0])
+        finally:
+            self._held.difference_update(entry.id for entry in lane)
+            del self._lanes[key]
+
+    async def _say(self, entry: Entry) -> int:
+        """Return the sequence up to which events must have been read before the row may go; 0 for at once."""
+        if self._bus is None:
+            raise BusAway("not connected yet")
+        if entry.kind is Kind.DESIRED:
+            await (self.write(msgspec.json.decode(entry.body, type=Desired)) if entry.body else self._forget(entry.subject))
+            return 0
+        sequence = await self._bus.store(entry.subject, entry.body, {"Nats-Msg-Id": entry.message_id, **entry.headers})
+        return sequence if entry.kind is Kind.EVENT else 0
+
+    async def _forget(self, key: str) -> None:
+        await self._open_bucket().delete(key)
+        self._written.pop(key, None)
+
+    async def write(self, entry: Desired) -> None:
+        """Write one entry of `desired` unless the bucket has it, or a newer one."""
+        bucket, key = self._open_bucket(), entry.app_id
+        wanted: Desired | None = entry
+        for _ in range(_TRIES):
+            rank, last = self._written.get(key) or await self._look(key)
+            if not last:
+                wanted = await self._rebuild(key)  # it may be of an app that has gone since
+            if wanted is None or (wanted.epoch, wanted.revision) <= rank:
+                return
+            try:
+                self._written[key] = (wanted.epoch, wanted.revision), await bucket.swap(key, wanted, last)
+            except Conflict:
+                self._written.pop(key, None)
+            else:
+                return
+        raise BusAway(f"desired/{key} is written by others all the time")
+
+    async def _look(self, key: str) -> tuple[tuple[int, int], int]:
+        found = await self._open_bucket().get(key)
+        return ((found[0].epoch, found[0].revision), found[1]) if found else _NOWHERE
+
+    def _open_bucket(self) -> Bucket[Desired]:
+        if self._bucket is None:
+            raise BusAway("not connected yet")
+        return self._bucket
+
+    async def _clear(self) -> None:
+        """Remove the rows of what was said; of events only what the cursor has passed, so that a wiped stream loses none."""
+        gone = [row_id for row_id, sequence in self._done.items() if sequence <= self._read_to][:_BATCH]
+        if gone:
+            async with self._db.begin() as tx:
+                await tx.connection.execute(delete(OutboxRow).where(OutboxRow.id.in_(gone)))
+            for row_id in gone:
+                self._done.pop(row_id, None)
+
+    async def _sweep(self) -> None:
+        """Take up what was left: by a bus that was away, or by a process that ended."""
+        columns = OutboxRow.__table__.c
+        query = select(*columns).where(OutboxRow.created_at < time.time() - _TICK).order_by(OutboxRow.id).limit(_BATCH)
+        async with self._db.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        self.hand([_entry(row) for row in rows if row.id not in self._held and row.id not in self._done])
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        id=row.id,
+        kind=Kind(row.kind),
+        subject=row.subject,
+        app_id=row.app_id,
+        message_id=row.message_id,
+        body=row.body,
+        headers=msgspec.json.decode(row.headers, type=dict[str, str]),
+    )
