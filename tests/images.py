@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import io
 import os
+import secrets
 import subprocess
 import tarfile
 import tempfile
@@ -71,6 +72,16 @@ def ignores_term() -> str:
 def shell() -> str:
     """The sh of busybox as entry point: the command is its arguments, `-c` and a script."""
     return _made("shell", entry_point="/bin/sh")
+
+
+def unheard_of(size: int = 1_000_000) -> str:
+    """An image of random bytes, no layer of which is anywhere else; remove it after use."""
+    repository = f"dockup-test/random-{secrets.token_hex(6)}"
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        _add(tar, "random", secrets.token_bytes(size))
+    client().import_image_from_data(layer.getvalue(), repository=repository, tag="1", changes=['CMD ["/random"]'])
+    return f"{repository}:1"
 
 
 def everything() -> list[str]:

@@ -37,6 +37,50 @@ class Gateway:
                 end.close()
 
 
+class SlowRoad:
+    """A TCP port of 127.0.0.1 that leads to another: `rate` in bytes a second, 0 while nothing comes through, None for all there is."""
+
+    def __init__(self, target: int, rate: int | None = None) -> None:
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._passing: set[asyncio.Task[None]] = set()
+        self.rate = rate
+        self.port = 0
+        self.came = asyncio.Event()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        if self._server:
+            self._server.close()
+        for task in self._passing:
+            task.cancel()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.came.set()
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        tasks = {asyncio.create_task(_copy(reader, back)), asyncio.create_task(self._trickle(there, writer))}
+        self._passing |= tasks
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            self._passing -= tasks
+            for end in (writer, back):
+                end.close()
+
+    async def _trickle(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await source.read(16_384):
+                while self.rate == 0:
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(len(piece) / self.rate if self.rate else 0)
+                target.write(piece)
+                await target.drain()
+            target.write_eof()
+
+
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while piece := await source.read(65_536):

@@ -9,6 +9,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import docker
 import msgspec
+import structlog
 
 from libs.common.engine.errors import EngineAway, translate
 
@@ -19,6 +20,9 @@ _THREADS = 32
 _POOL = 64
 _SECONDS = 60
 _MEGABYTE = 1024 * 1024
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+
+logger = structlog.get_logger()
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +69,18 @@ class Engine:
             threads.shutdown(wait=False)
             raise
         return cls(api, long, threads)
+
+    @classmethod
+    async def wait(cls, docker_host: str) -> "Engine":
+        """As `open`, however long the engine takes to come. Cancel the task to give up."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await cls.open(docker_host)
+            except EngineAway as error:
+                logger.info("engine.waiting", error=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a docker-py call in a thread of the engine's own; raises what `errors` names.

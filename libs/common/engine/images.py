@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from libs.common.engine.connect import Engine
-from libs.common.engine.errors import EngineError, NotFound
+from libs.common.engine.errors import EngineAway, EngineError, NotFound, PullError
 from libs.common.engine.lines import Lines
 from libs.common.engine.pulls import PullLine, PullProgress, Tally, meaning
 
@@ -64,19 +64,25 @@ async def pull(engine: Engine, reference: str, on_progress: Callable[[PullProgre
     Raises a `PullError`. Cancelling the task ends the pull on the engine too.
     """
     repository, tag = split_reference(reference)
-    tally = Tally()
+    tally, ended = Tally(), False
     stream = Lines(engine, "POST", "/images/create", {"fromImage": repository, "tag": tag})
     try:
         async for text in stream:
             line = msgspec.json.decode(text, type=PullLine)
             if line.error or line.error_detail:
                 raise meaning(line.error_detail.message if line.error_detail else line.error)
+            ended = ended or line.status.startswith("Status:")
             tally.take(line)
             on_progress(tally.progress())
+    except PullError:
+        raise
     except EngineError as error:
         raise meaning(str(error)) from error
     finally:
         stream.close()
+    # An engine that dies while it pulls ends the stream as a finished pull does.
+    if not ended and await find(engine, reference) is None:
+        raise EngineAway(f"the pull of {reference} was cut off")
 
 
 async def tag(engine: Engine, image_id: str, repository: str, tag: str) -> None:

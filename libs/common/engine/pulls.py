@@ -14,9 +14,10 @@ from libs.common.engine.errors import (
 
 
 class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes of the layers whose size is known so far; both grow while the pull goes on."""
+    """Layers that are whole, and bytes of those whose size is known so far; all of it grows while the pull goes on."""
 
-    message: str
+    done_layers: int
+    total_layers: int
     done_bytes: int
     total_bytes: int
 
@@ -92,7 +93,8 @@ class Tally:
 
     def progress(self) -> PullProgress:
         return PullProgress(
-            message=f"{len(self._complete)} of {len(self._layers)} layers are here",
+            done_layers=len(self._complete),
+            total_layers=len(self._layers),
             done_bytes=sum(current for current, _total in self._layers.values()),
             total_bytes=sum(total for _current, total in self._layers.values()),
         )

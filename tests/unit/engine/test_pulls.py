@@ -67,6 +67,6 @@ def test_layers_add_up() -> None:
     ]
     for line in lines:
         tally.take(line)
-    assert tally.progress() == PullProgress(message="1 of 3 layers are here", done_bytes=105, total_bytes=150)
+    assert tally.progress() == PullProgress(done_layers=1, total_layers=3, done_bytes=105, total_bytes=150)
     tally.take(PullLine(status="Pull complete", id="b"))
-    assert tally.progress().message == "2 of 3 layers are here"
+    assert tally.progress().done_layers == 2

@@ -1,0 +1,41 @@
+"""Which apps are being deleted: work for them is given up, and what it made is taken back."""
+
+import asyncio
+
+import msgspec
+
+from libs.common import subjects
+from libs.common.bucket import Mirror
+from libs.common.bus import Bus
+from libs.common.states import Intent
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """All that matters here of an entry of `desired`; the entry that says that the bucket is complete has none of it."""
+
+    intent: Intent | None = None
+
+
+class Deleted:
+    """What `desired` says of that. `listed` is set when the bucket was read once."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._mirror = Mirror(bus, subjects.DESIRED, Wish, on_change=self._changed)
+        self._change = asyncio.Event()
+        self.listed = self._mirror.listed
+
+    async def run(self) -> None:
+        await self._mirror.run()
+
+    def __contains__(self, app_id: str) -> bool:
+        entry = self._mirror.entries.get(app_id)
+        return entry is not None and entry.intent is Intent.DELETED
+
+    async def wait(self, app_id: str) -> None:
+        """Return when the app is being deleted."""
+        while app_id not in self:
+            await self._change.wait()
+
+    def _changed(self, _key: str, _entry: Wish | None) -> None:
+        self._change.set()
+        self._change = asyncio.Event()

@@ -1,0 +1,15 @@
+"""What the builder is told."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from libs.common.config import Common
+
+
+class Settings(Common, frozen=True, kw_only=True):
+    """`workers` is how many images are prepared side by side; a pull that takes longer than `pull_seconds` fails."""
+
+    docker_host: str = "unix:///var/run/docker.sock"
+    workers: Annotated[int, Meta(ge=1, le=64)] = 4
+    pull_seconds: Annotated[float, Meta(ge=1)] = 1800

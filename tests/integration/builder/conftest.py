@@ -1,0 +1,148 @@
+"""A builder on a real bus and a real engine, and what it says."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from libs.common import ids, subjects
+from libs.common.bucket import Bucket
+from libs.common.bus import Bus
+from libs.common.messages import builder as messages
+from libs.common.messages.api import Desired
+from libs.common.states import Intent
+from services.builder.__main__ import serve
+from services.builder.settings import Settings
+from tests import images
+from tests.conftest import DOCKER_HOST
+from tests.servers.nats import NatsServer
+from tests.servers.registry import RegistryServer
+
+T = TypeVar("T", bound=msgspec.Struct)
+PATIENCE = 30
+
+
+class Stage:
+    """The API's side: sends commands, hears events. `events` are (type, raw body) in the stream's order."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.app_id = ids.new("app")
+        self.events: list[tuple[str, bytes]] = []
+        self._heard = asyncio.Event()
+
+    async def listen(self) -> None:
+        subscription = await self.bus.js.subscribe(subjects.EVERY_EVENT, stream=subjects.EVENTS, ordered_consumer=True)
+        async for message in subscription.messages:
+            self.events.append((subjects.parse(message.subject).name, message.data))
+            self._heard.set()
+            self._heard = asyncio.Event()
+
+    async def hear(self, kind: type[T]) -> T:
+        """The first event of that type."""
+        async with asyncio.timeout(PATIENCE):
+            while not (found := self.all(kind)):
+                await self._heard.wait()
+        return found[0]
+
+    def all(self, kind: type[T]) -> list[T]:
+        return [msgspec.json.decode(body, type=kind) for name, body in self.events if name == kind.__name__]
+
+    async def send(self, command: messages.PrepareImage | messages.CollectImages) -> None:
+        await self.bus.publish(subjects.command("builder", command, self.app_id), command, command.command_id)
+
+    async def prepare(self, reference: str, release: int = 1) -> messages.PrepareImage:
+        deployment_id = ids.new("dep")
+        command = messages.PrepareImage(
+            command_id=f"{deployment_id}.prepare",
+            app_id=self.app_id,
+            deployment_id=deployment_id,
+            release=release,
+            reference=reference,
+        )
+        await self.send(command)
+        return command
+
+    async def delete_app(self) -> None:
+        bucket = Bucket(self.bus, subjects.DESIRED, Desired)
+        entry = Desired(app_id=self.app_id, project_id="prj_1", slug="a", hosts=(), epoch=1, revision=1, intent=Intent.DELETED)
+        await bucket.put(self.app_id, entry)
+
+    async def done(self) -> None:
+        """Return when every command was acknowledged."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.bus.js.stream_info(subjects.COMMANDS)).state.messages:
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def settings(nats_server: NatsServer, tmp_path: Path) -> Settings:
+    return Settings(home=str(tmp_path), instance="test-builder", nats_url=nats_server.url, docker_host=DOCKER_HOST)
+
+
+@pytest.fixture
+async def stage(nats_server: NatsServer) -> AsyncIterator[Stage]:
+    bus = await Bus.connect(nats_server.url, "api")
+    stage = Stage(bus)
+    listening = asyncio.create_task(stage.listen())
+    yield stage
+    listening.cancel()
+    await bus.close()
+    for image in images.client().images(filters={"reference": f"dockup/{stage.app_id}:*"}):
+        for tag in image["RepoTags"]:
+            images.client().remove_image(tag)
+
+
+Start = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def start(settings: Settings) -> AsyncIterator[Start]:
+    """Start a builder in this process, wired as the service is; arguments replace settings."""
+    running: list[asyncio.Task[None]] = []
+    buses: list[Bus] = []
+
+    async def go(**changes: object) -> None:
+        chosen = msgspec.structs.replace(settings, **changes)
+        bus = await Bus.connect(chosen.nats_url, "builder")
+        buses.append(bus)
+        running.append(asyncio.create_task(serve(chosen, bus)))
+
+    yield go
+    for task in running:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    for bus in buses:
+        await bus.close()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RegistryServer]:
+    server = RegistryServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def secret_registry(tmp_path: Path) -> Iterator[RegistryServer]:
+    server = RegistryServer(tmp_path, private=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def pushed(registry: RegistryServer) -> Iterator[str]:
+    """An image that is in the registry alone: `127.0.0.1:PORT/team/app:1`."""
+    local = images.unheard_of()
+    reference = registry.push(local, "team/app")
+    images.client().remove_image(local)
+    yield reference
+    with contextlib.suppress(Exception):
+        images.client().remove_image(reference)

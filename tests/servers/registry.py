@@ -1,0 +1,60 @@
+"""A private registry: Debian's docker-registry on 127.0.0.1, which the engine takes without TLS."""
+
+import json
+import socket
+from pathlib import Path
+
+from tests import images
+from tests.servers.process import Process
+
+USER, PASSWORD = "somebody", "secret"
+_HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
+
+
+class RegistryServer:
+    """`host` is `127.0.0.1:PORT`. With `private` it wants USER and PASSWORD."""
+
+    def __init__(self, folder: Path, *, private: bool = False) -> None:
+        self.port = _free_port()
+        self.host = f"127.0.0.1:{self.port}"
+        self._auth = {"username": USER, "password": PASSWORD} if private else None
+        config: dict[str, object] = {
+            "version": "0.1",
+            "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
+            "http": {"addr": self.host},
+        }
+        if private:
+            (folder / "htpasswd").write_text(_HTPASSWD, encoding="ascii")
+            config["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
+        path = folder / "registry.yml"
+        # JSON is YAML.
+        path.write_text(json.dumps(config), encoding="utf-8")
+        self._process = Process(["docker-registry", "serve", str(path)], folder / "registry.log")
+
+    def start(self) -> None:
+        self._process.start(self._answers)
+
+    def stop(self) -> None:
+        self._process.kill()
+
+    def push(self, reference: str, name: str, tag: str = "1") -> str:
+        """Push an image of the engine, take its new name away again, and return that name."""
+        repository = f"{self.host}/{name}"
+        engine = images.client()
+        engine.tag(reference, repository, tag)
+        try:
+            for line in engine.push(repository, tag, stream=True, decode=True, auth_config=self._auth):
+                assert "error" not in line, line
+        finally:
+            engine.remove_image(f"{repository}:{tag}")
+        return f"{repository}:{tag}"
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
