@@ -1,0 +1,71 @@
+"""How many sessions the upstreams that leave still hold."""
+
+import asyncio
+import csv
+from collections.abc import Iterable, Sequence
+
+from services.router import render, runtime_api
+from services.router.announce import Announcer
+from services.router.apply import Applier
+from services.router.files import Files
+from services.router.table import Table
+
+_FIRST_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.1
+
+
+class Drains:
+    """Counts until the route no longer names a draining upstream; every change is announced, zero too."""
+
+    def __init__(self, *, table: Table, files: Files, applier: Applier, announcer: Announcer) -> None:
+        self._table = table
+        self._files = files
+        self._applier = applier
+        self._announcer = announcer
+        self._apps: set[str] = set()
+        self._wake = asyncio.Event()
+        self._said: dict[str, tuple[int, dict[str, int]]] = {}
+
+    def follow(self, app_ids: Iterable[str]) -> None:
+        self._apps |= {app_id for app_id in app_ids if self._table.draining(app_id)}
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await asyncio.sleep(_FIRST_LOOK_SECONDS)
+            while self._apps:
+                await self._look()
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        names = {app_id: self._table.draining(app_id) for app_id in self._apps}
+        self._apps = {app_id for app_id, draining in names.items() if draining}
+        self._said = {app_id: said for app_id, said in self._said.items() if app_id in self._apps}
+        try:
+            held = await self._held([app_id for app_id in self._apps if app_id in self._table.slots])
+        except runtime_api.Away:
+            return
+        for app_id in self._apps:
+            found = (self._announcer.revision(app_id), {name: held.get(name, 0) for name in names[app_id]})
+            if self._said.get(app_id) != found:
+                self._said[app_id] = found
+                await self._announcer.say(app_id, *found)
+
+    async def _held(self, app_ids: Sequence[str]) -> dict[str, int]:
+        """Sessions by server name, over every worker."""
+        commands = [f"show stat {render.backend(self._table.slots[app_id])} 4 -1" for app_id in app_ids]
+        held: dict[str, int] = {}
+        for text in await runtime_api.ask(self._files.admin, commands):
+            _add(held, text)
+        for pid in self._applier.old_workers:
+            for command in commands:
+                _add(held, await runtime_api.ask_master(self._files.master, f"@!{pid} {command}"))
+        return held
+
+
+def _add(held: dict[str, int], text: str) -> None:
+    for row in csv.DictReader(text.removeprefix("# ").splitlines()):
+        if name := row.get("svname"):
+            held[name] = held.get(name, 0) + int(row.get("scur") or 0)

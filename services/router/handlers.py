@@ -1,0 +1,83 @@
+"""What follows from a route."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+
+from libs.common import subjects
+from libs.common.messages.runtime import Route
+from services.router.announce import Announcer
+from services.router.apply import Applier
+from services.router.drain import Drains
+from services.router.problem import Problem
+from services.router.proxy import Proxy
+from services.router.table import Table
+
+_AGAIN_SECONDS = 0.5
+
+logger = structlog.get_logger()
+
+
+class Router:
+    """Applies what has changed, batch by batch. `problem` is empty unless the proxy could not be given the last one."""
+
+    def __init__(self, *, table: Table, proxy: Proxy, applier: Applier, announcer: Announcer, drains: Drains) -> None:
+        self.table = table
+        self.announcer = announcer
+        self.problem = ""
+        self._proxy = proxy
+        self._applier = applier
+        self._drains = drains
+        self._dirty: set[str] = set()
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def touch(self, app_ids: Iterable[str]) -> None:
+        self._dirty |= set(app_ids)
+        if self._dirty:
+            self._wake.set()
+
+    def start(self, work: Awaitable[None]) -> None:
+        """Run something beside the present message."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            await self._proxy.serving.wait()
+            self._wake.clear()
+            batch, self._dirty = self._dirty, set()
+            try:
+                await self._apply(batch)
+            except (Problem, OSError) as problem:
+                await self._later(batch, str(problem))
+
+    async def _apply(self, batch: set[str]) -> None:
+        revisions = {app_id: self.table.routes[app_id].revision for app_id in batch if app_id in self.table.routes}
+        await self._applier.apply(revisions)
+        self.problem = ""
+        await asyncio.gather(*(self.announcer.say(app_id, revision, {}) for app_id, revision in revisions.items()))
+        self._drains.follow(batch)
+
+    async def _later(self, batch: set[str], problem: str) -> None:
+        if problem != self.problem:
+            logger.error("router.not_applied", apps=len(batch), problem=problem)
+        self.problem = problem
+        self.touch(batch)
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def take_route(key: str, route: Route | None, *, router: Router) -> None:
+    """A newer route is applied; one that vanished removes nothing, it only ends what we remember of an app that is gone."""
+    if route is not None:
+        router.touch(router.table.take(route))
+    elif (known := router.table.routes.get(key)) is not None and not known.hosts:
+        router.start(router.announcer.forget(key))
+
+
+BUCKETS: dict[str, Callable[..., None]] = {
+    subjects.ROUTES: take_route,
+}

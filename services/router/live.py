@@ -1,0 +1,52 @@
+"""What the proxy that runs really has: read over its socket, then kept in step with what it is told."""
+
+from collections import defaultdict
+from typing import Literal
+
+import msgspec
+
+from services.router import render, runtime_api
+from services.router.files import Files
+
+State = Literal["ready", "drain", "maint"]
+_MAINTENANCE, _DRAIN = 0x01 | 0x02 | 0x04 | 0x20, 0x08 | 0x10
+_SERVER_FIELDS = 7
+
+
+class Live(msgspec.Struct, kw_only=True):
+    """`servers`: state by backend and name; `hosts`: the map; `certificates`: hosts in the certificate list."""
+
+    servers: defaultdict[str, dict[str, State]]
+    hosts: dict[str, str]
+    certificates: set[str]
+
+
+async def read(files: Files, *, tls: bool) -> Live:
+    """Ask the running proxy. `Away` when it does not answer."""
+    commands = ["show servers state", f"show map {files.host_map}"] + ([f"show ssl crt-list {files.crt_list}"] if tls else [])
+    states, hosts, *certificates = await runtime_api.ask(files.admin, commands)
+    return Live(servers=_servers(states), hosts=_hosts(hosts), certificates=_certificates(certificates[0]) if tls else set())
+
+
+def _servers(text: str) -> defaultdict[str, dict[str, State]]:
+    found: defaultdict[str, dict[str, State]] = defaultdict(dict)
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) >= _SERVER_FIELDS and not line.startswith("#") and render.slot_of(fields[1]) is not None:
+            found[fields[1]][fields[3]] = _state(int(fields[6]))
+    return found
+
+
+def _state(admin: int) -> State:
+    if admin & _MAINTENANCE:
+        return "maint"
+    return "drain" if admin & _DRAIN else "ready"
+
+
+def _hosts(text: str) -> dict[str, str]:
+    rows = (line.split() for line in text.splitlines())
+    return {row[1]: row[2] for row in rows if len(row) == 3 and render.slot_of(row[2]) is not None}  # noqa: PLR2004 - pointer, key, value
+
+
+def _certificates(text: str) -> set[str]:
+    return {line.split()[0].rsplit("/", 1)[-1].removesuffix(".pem") for line in text.splitlines() if line and not line.startswith("#")}

@@ -1,0 +1,63 @@
+"""HAProxy's sockets: commands in, answers out."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.router.problem import Problem
+
+_PROMPT = "\n> "
+_TIMEOUT = 10.0
+_LIMIT = 64 * 1024 * 1024
+_GOOD = ("New server registered.", "Server deleted.", "Success!", "New empty certificate store", "Transaction created", "deleted!")
+
+
+class Refused(Problem):
+    """HAProxy did not do what a command asked for. `command` is its first line."""
+
+    def __init__(self, command: str, answer: str) -> None:
+        super().__init__(f"HAProxy refused {command!r}: {answer}")
+        self.command = command
+        self.answer = answer
+
+
+class Away(Problem):
+    """The socket does not answer."""
+
+
+async def ask(socket: Path, commands: Sequence[str]) -> list[str]:
+    """Run `commands` over one connection to a worker's socket, in order, and return the answer of each; `Away` when it does not answer.
+
+    A command with a payload ends with `<<`, a newline, the payload without blank lines, and a newline.
+    """
+    lines = ["prompt", *commands, "quit"]
+    text = await _exchange(socket, "".join(f"{line}\n" for line in lines))
+    answers = text.split(_PROMPT)[1:-1]
+    if len(answers) != len(commands):
+        raise Away(f"{socket.name} answered {len(answers)} of {len(commands)} commands")
+    return [answer.strip("\n") for answer in answers]
+
+
+async def ask_master(socket: Path, command: str) -> str:
+    """Run one command on the master's socket; `@!PID` before it sends it to one worker."""
+    return (await _exchange(socket, f"{command}\n")).strip("\n")
+
+
+async def tell(socket: Path, commands: Sequence[str]) -> None:
+    """Run commands that change something; `Refused` for the first one that HAProxy did not do (those after it were run all the same)."""
+    for command, answer in zip(commands, await ask(socket, commands), strict=True):
+        if answer and not any(good in answer for good in _GOOD):
+            raise Refused(command.splitlines()[0], answer)
+
+
+async def _exchange(socket: Path, text: str) -> str:
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            reader, writer = await asyncio.open_unix_connection(str(socket), limit=_LIMIT)
+            try:
+                writer.write(text.encode())
+                return (await reader.read()).decode()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        raise Away(f"{socket.name} does not answer: {error or type(error).__name__}") from error
