@@ -8,7 +8,12 @@ from typing import Any
 from litestar import Litestar, Request, Router
 from litestar.di import Provide
 
+from services.api.accounts import first_admin
 from services.api.accounts.authenticator import Authenticator
+from services.api.accounts.controllers import AuthController, UserController
+from services.api.accounts.throttle import Throttle
+from services.api.api_keys.controllers import ApiKeyController
+from services.api.cache import open_cache
 from services.api.core import Core
 from services.api.http.answers import answer
 from services.api.http.bodies import Knows, StrictJson
@@ -24,7 +29,7 @@ def create_app(settings: Settings) -> Edge:
     """The whole API as an ASGI application. It starts with the database alone and answers while everything else is away."""
     knows = Knows()
     app = Edge(
-        route_handlers=[Router("/api/v1", route_handlers=[*STATE_ROUTES])],
+        route_handlers=[Router("/api/v1", route_handlers=[AuthController, UserController, ApiKeyController, *STATE_ROUTES])],
         dependencies={
             "core": Provide(_core, sync_to_thread=False),
             "principal": Provide(_principal, sync_to_thread=False),
@@ -61,6 +66,10 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     core = await Core.open(app.state.settings)
     app.state.core = core
     app.state.authenticator = Authenticator(core)
+    cache = open_cache(core.settings.redis_url)
+    app.state.cache = cache
+    app.state.throttle = Throttle(cache, core.settings.instance)
+    await first_admin.ensure(core)
     work = asyncio.create_task(core.run())
     try:
         yield
@@ -68,4 +77,6 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
+        if cache is not None:
+            await cache.aclose()
         await core.close()

@@ -7,13 +7,15 @@ import msgspec
 from libs.common.config import Common
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?$"
+_FERNET_KEYS = r"^\s*[A-Za-z0-9_-]{43}=\s*(,\s*[A-Za-z0-9_-]{43}=\s*)*$"
 _HTTP, _HTTPS = 80, 443
 
 
 class Settings(Common, frozen=True, kw_only=True):
     """`DOCKUP_…` of the API. Sizes in MB, times in seconds. An empty `database_url` is a SQLite file in `home`."""
 
-    secret_key: str
+    secret_key: Annotated[str, msgspec.Meta(pattern=_FERNET_KEYS)]
     nats_setup_url: str
     redis_url: str = ""
     database_url: str = ""
@@ -22,7 +24,7 @@ class Settings(Common, frozen=True, kw_only=True):
     https_port: Port = _HTTPS
     api_host: str = "127.0.0.1"
     api_port: Port = 8000
-    admin_email: str = ""
+    admin_email: Annotated[str, msgspec.Meta(max_length=254, pattern=EMAIL)] = ""
     admin_password: str = ""
     registration: Literal["open", "closed"] = "closed"
     sync_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0

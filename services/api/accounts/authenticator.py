@@ -35,7 +35,7 @@ class Authenticator:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._signer = Signer(core.settings.secret_key)
+        self.signer = Signer(core.settings.secret_key)
 
     async def authenticate(self, scope: Scope) -> Principal:
         token = _token(scope["headers"])
@@ -76,7 +76,7 @@ class Authenticator:
 
     async def _by_session(self, token: str) -> tuple[Principal, float]:
         try:
-            session_id = self._signer.session(token)
+            session_id = self.signer.session(token)
         except BadToken:
             _refuse("The token is not one of this server's, or it has expired.")
         row = await self._row(_BY_SESSION.where(SessionRow.id == session_id, UserRow.disabled.is_(False)))

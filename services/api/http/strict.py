@@ -12,8 +12,9 @@ from services.api.http.problems import FieldError, Problem
 T = TypeVar("T")
 
 _CONTROL_FREE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+_NAME_SAYS = "1 to 100 characters, no control characters"
 
-DisplayName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=_CONTROL_FREE)]
+DisplayName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=_CONTROL_FREE, description=_NAME_SAYS)]
 """What a person calls something: any script, no control characters."""
 
 Limit = Annotated[int, Parameter(ge=1, le=200, description="How many items a page has at most.")]
@@ -33,8 +34,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """Read one JSON value of `kind`; `Problem` naming every field that is wrong."""
-    return convert(parse(body), kind)
+    """Read one JSON value of `kind`; `Problem` naming every field that is wrong.
+
+    A grammar that ends in `$` would let a newline at the end pass: such a text is looked at again.
+    """
+    value = parse(body)
+    result = convert(value, kind)
+    if b'\\n"' in body and (wrong := _inspect(value, kind, "")[1]):
+        raise _validation_failed(wrong)
+    return result
 
 
 def parse(body: bytes) -> object:
@@ -56,8 +64,11 @@ def convert(value: object, kind: type[T]) -> T:
         unknown, wrong = _inspect(value, kind, "")
         if unknown:
             raise Problem("unknown_field", f"There is no field {_names(unknown)}.", errors=unknown + wrong) from error
-        wrong = wrong or [_from_message(str(error), "")]
-        raise Problem("validation_failed", f"{wrong[0].pointer or 'The body'}: {wrong[0].detail}.", errors=wrong) from error
+        raise _validation_failed(wrong or [_from_message(str(error), "")]) from error
+
+
+def _validation_failed(wrong: list[FieldError]) -> Problem:
+    return Problem("validation_failed", f"{wrong[0].pointer or 'The body'}: {wrong[0].detail}.", errors=wrong)
 
 
 def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -121,8 +132,19 @@ def _wrong(value: object, kind: object, pointer: str) -> list[FieldError]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        return [_from_message(str(error), pointer)]
-    return []
+        found = _from_message(str(error), pointer)
+        says = _meta(kind).description if found.pointer == pointer and isinstance(value, str) else None
+        return [FieldError(pointer=pointer, detail=f"takes {says}") if says else found]
+    pattern = _meta(kind).pattern if isinstance(value, str) and value.endswith("\n") else None
+    return [FieldError(pointer=pointer, detail="ends in a newline")] if pattern else []
+
+
+def _meta(kind: object) -> msgspec.Meta:
+    """What `kind` says of a text, through `Annotated` and `X | None`."""
+    if get_origin(kind) is Annotated:
+        return next((item for item in get_args(kind)[1:] if isinstance(item, msgspec.Meta)), msgspec.Meta())
+    found = [_meta(argument) for argument in get_args(kind) if get_origin(argument) is Annotated]
+    return found[0] if found else msgspec.Meta()
 
 
 def _struct_in(kind: object) -> type[msgspec.Struct] | None:

@@ -1,0 +1,146 @@
+"""Routes of logins and users."""
+
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.datastructures import State
+
+from services.api.accounts import passwords, service
+from services.api.accounts.schemas import (
+    CreatedUser,
+    LoggedIn,
+    Login,
+    Me,
+    NewUser,
+    PasswordChange,
+    Registration,
+    User,
+    UserPage,
+    UserUpdate,
+)
+from services.api.core import Core
+from services.api.db.tx import Tx
+from services.api.http.guards import scope
+from services.api.http.principal import SCOPES, Principal
+from services.api.http.problems import Problem
+from services.api.http.replies import reply
+from services.api.http.strict import Cursor, Limit
+from services.api.idempotency import Answer, once
+
+_ANYONE = Principal(user_id="anyone", email="", role="member", scopes=frozenset(), actor="anyone")
+"""Whose `Idempotency-Key` it is when nobody is logged in."""
+
+
+class AuthController(Controller):
+    path = "/auth"
+    tags = ("Accounts",)
+
+    @post("/login", status_code=200)
+    async def log_in(self, request: Request[Any, Any, State], core: Core, data: Login) -> LoggedIn:
+        """Log in with email and password; the token lives 12 hours."""
+        address = request.client.host if request.client else ""
+        throttle = request.app.state.throttle
+        await throttle.count(data.email, address)
+        user = await service.check_password(core.db, data.email, data.password)
+        if user is None:
+            raise Problem("invalid_credentials")
+        await throttle.forgive(data.email, address)
+        async with core.db.begin() as tx:
+            session_id, expires_at = await service.open_session(tx, user.id)
+        token = request.app.state.authenticator.signer.sign(session_id, user.id, expires_at)
+        return LoggedIn(token=token, token_type="Bearer", expires_at=expires_at, user=user)  # noqa: S106 - the word of RFC 6750
+
+    @get("/me", guards=[scope("read")])
+    async def get_me(self, core: Core, principal: Principal) -> Me:
+        """Who you are, and what this token may do."""
+        user = await service.get_user(core.db, principal.user_id)
+        return Me(
+            id=user.id,
+            email=user.email,
+            role=user.role,
+            disabled=user.disabled,
+            created_at=user.created_at,
+            scopes=[name for name in SCOPES if name in principal.scopes],
+            key_id=principal.key_id,
+            project_id=principal.project_id,
+        )
+
+    @post("/logout", status_code=204, guards=[scope("read")])
+    async def log_out(self, core: Core, principal: Principal) -> None:
+        """End the session that the token stands for."""
+        if principal.session_id is None:
+            raise Problem("conflict", "An API key has no session to end.", hint="Delete the key: DELETE /api/v1/api-keys/{id}.")
+        async with core.db.begin() as tx:
+            await service.end_session(tx, principal.session_id)
+
+    @post("/password", status_code=204, guards=[scope("write")])
+    async def change_password(self, request: Request[Any, Any, State], core: Core, principal: Principal, data: PasswordChange) -> None:
+        """Change your password. Every session ends, this one too: log in again."""
+        await request.app.state.throttle.count(principal.email, request.client.host if request.client else "")
+        if await service.check_password(core.db, principal.email, data.current_password) is None:
+            raise Problem("invalid_credentials", "The current password is wrong.")
+        hashed = await passwords.make_hash(data.new_password)
+        async with core.db.begin() as tx:
+            await service.set_password(tx, principal.user_id, hashed)
+
+    @post("/register")
+    async def register(self, request: Request[Any, Any, State], core: Core, data: Registration) -> Response[User]:
+        """Make an account of your own, where the server's registration is open."""
+        if core.settings.registration != "open":
+            raise Problem("registration_closed")
+        await request.app.state.throttle.count("", request.client.host if request.client else "")
+        hashed = await passwords.make_hash(data.password)
+        new = NewUser(email=data.email)
+
+        async def effect(tx: Tx) -> Answer:
+            user = await service.create_user(tx, new, hashed)
+            return Answer(status=201, body=msgspec.json.encode(user))
+
+        return reply(await once(core, request, _ANYONE, effect))
+
+
+class UserController(Controller):
+    path = "/users"
+    tags = ("Accounts",)
+
+    @get(guards=[scope("admin")])
+    async def list_users(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> UserPage:
+        """Everybody, oldest first."""
+        _need_all(principal)
+        return await service.list_users(core.db, limit, cursor)
+
+    @post(guards=[scope("admin")])
+    async def create_user(
+        self, request: Request[Any, Any, State], core: Core, principal: Principal, data: NewUser
+    ) -> Response[CreatedUser]:
+        """Make a user. Without a password one is made, and shown in this answer alone."""
+        _need_all(principal)
+        made = passwords.generate() if data.password is None else None
+        hashed = await passwords.make_hash(data.password or made or "")
+
+        async def effect(tx: Tx) -> Answer:
+            user = await service.create_user(tx, data, hashed, made)
+            return Answer(status=201, body=msgspec.json.encode(user))
+
+        return reply(await once(core, request, principal, effect))
+
+    @put("/{user_id:str}", guards=[scope("admin")])
+    async def update_user(self, core: Core, principal: Principal, user_id: str, data: UserUpdate) -> User:
+        """Change role or password, or disable. A new password and a disabled user end the user's sessions."""
+        _need_all(principal)
+        hashed = await passwords.make_hash(data.password) if isinstance(data.password, str) else None
+        async with core.db.begin() as tx:
+            return await service.update_user(tx, user_id, data, hashed)
+
+    @delete("/{user_id:str}", guards=[scope("admin")])
+    async def delete_user(self, core: Core, principal: Principal, user_id: str) -> None:
+        """Remove the user, with sessions and API keys."""
+        _need_all(principal)
+        async with core.db.begin() as tx:
+            await service.delete_user(tx, user_id)
+
+
+def _need_all(principal: Principal) -> None:
+    if not principal.is_admin:
+        raise Problem("forbidden", "A key that is bound to a project cannot administer users.")

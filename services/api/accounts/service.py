@@ -1,0 +1,132 @@
+"""What happens to users and their sessions. Functions that take a `Tx` run in the caller's transaction."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, func, insert, select, update
+
+from libs.common import clock, ids
+from services.api.accounts import passwords
+from services.api.accounts.models import SessionRow, UserRow
+from services.api.accounts.schemas import CreatedUser, NewUser, User, UserPage, UserUpdate
+from services.api.accounts.tokens import new_session
+from services.api.db.database import Database
+from services.api.db.tx import Tx
+from services.api.http.problems import FieldError, Problem, not_found
+from services.api.projects.models import ProjectRow
+
+_COLUMNS = (UserRow.id, UserRow.email, UserRow.role, UserRow.disabled, UserRow.created_at)
+_READ_ONLY = ("id", "email", "created_at")
+
+
+def as_user(row: Any) -> User:  # noqa: ANN401 - a row with `_COLUMNS`
+    return User(id=row.id, email=row.email, role=row.role, disabled=row.disabled, created_at=row.created_at)
+
+
+async def check_password(db: Database, email: str, password: str) -> User | None:
+    """The user with this email and password, unless disabled. Takes the same time when there is none."""
+    async with db.connect() as connection:
+        statement = select(*_COLUMNS, UserRow.password_hash).where(UserRow.email == email.lower())
+        row = (await connection.execute(statement)).one_or_none()
+    is_right = await passwords.matches(password, row.password_hash if row is not None else None)
+    return as_user(row) if row is not None and is_right and not row.disabled else None
+
+
+async def open_session(tx: Tx, user_id: str) -> tuple[str, str]:
+    """Start a session; its id and its end. Old ones that are over go."""
+    session_id, expires_at = new_session()
+    now = clock.now()
+    await tx.connection.execute(delete(SessionRow).where(SessionRow.user_id == user_id, SessionRow.expires_at < now))
+    values = {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": expires_at}
+    await tx.connection.execute(insert(SessionRow).values(values))
+    return session_id, expires_at
+
+
+async def end_session(tx: Tx, session_id: str) -> None:
+    await tx.connection.execute(delete(SessionRow).where(SessionRow.id == session_id))
+
+
+async def end_sessions(tx: Tx, user_id: str) -> None:
+    await tx.connection.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
+
+
+async def set_password(tx: Tx, user_id: str, hashed: str) -> None:
+    """A new password ends every session."""
+    await tx.connection.execute(update(UserRow).where(UserRow.id == user_id).values(password_hash=hashed))
+    await end_sessions(tx, user_id)
+
+
+async def get_user(db: Database, user_id: str) -> User:
+    async with db.connect() as connection:
+        row = (await connection.execute(select(*_COLUMNS).where(UserRow.id == user_id))).one_or_none()
+    if row is None:
+        raise not_found("user", user_id)
+    return as_user(row)
+
+
+async def list_users(db: Database, limit: int, cursor: str | None) -> UserPage:
+    statement = select(*_COLUMNS).order_by(UserRow.id).limit(limit + 1)
+    async with db.connect() as connection:
+        rows = (await connection.execute(statement.where(UserRow.id > cursor) if cursor else statement)).all()
+    items = [as_user(row) for row in rows[:limit]]
+    return UserPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+
+
+async def create_user(tx: Tx, body: NewUser, hashed: str, made: str | None = None) -> CreatedUser:
+    """`409 email_taken`. `made` is the password that was made for the user."""
+    email = body.email.lower()
+    if (await tx.connection.execute(select(UserRow.id).where(UserRow.email == email))).first():
+        raise Problem("email_taken", f"There is a user {email} already.")
+    user = CreatedUser(id=ids.new("usr"), email=email, role=body.role, disabled=False, created_at=clock.now(), password=made)
+    values = {"id": user.id, "email": email, "role": user.role, "disabled": False, "created_at": user.created_at, "password_hash": hashed}
+    await tx.connection.execute(insert(UserRow).values(values))
+    return user
+
+
+async def update_user(tx: Tx, user_id: str, body: UserUpdate, hashed: str | None) -> User:
+    """`409 last_admin` when nobody could administer any more."""
+    before = await _locked(tx, user_id)
+    _check_read_only(body, before)
+    role = before.role if isinstance(body.role, msgspec.UnsetType) else body.role
+    disabled = before.disabled if isinstance(body.disabled, msgspec.UnsetType) else body.disabled
+    if before.role == "admin" and not before.disabled and (role != "admin" or disabled):
+        await _need_another_admin(tx, user_id)
+    await tx.connection.execute(update(UserRow).where(UserRow.id == user_id).values(role=role, disabled=disabled))
+    if hashed is not None:
+        await set_password(tx, user_id, hashed)
+    if disabled:
+        await end_sessions(tx, user_id)
+    return User(id=before.id, email=before.email, role=role, disabled=disabled, created_at=before.created_at)
+
+
+async def delete_user(tx: Tx, user_id: str) -> None:
+    """Take the user with sessions and keys. `409` for the last admin and for an owner of projects."""
+    before = await _locked(tx, user_id)
+    if before.role == "admin" and not before.disabled:
+        await _need_another_admin(tx, user_id)
+    statement = select(func.count()).select_from(ProjectRow).where(ProjectRow.owner_id == user_id)
+    owned = (await tx.connection.execute(statement)).scalar_one()
+    if owned:
+        raise Problem("conflict", f"The user owns {owned} projects: delete them first, or set disabled.")
+    await tx.connection.execute(delete(UserRow).where(UserRow.id == user_id))
+
+
+async def _locked(tx: Tx, user_id: str) -> User:
+    row = (await tx.connection.execute(select(*_COLUMNS).where(UserRow.id == user_id).with_for_update())).one_or_none()
+    if row is None:
+        raise not_found("user", user_id)
+    return as_user(row)
+
+
+async def _need_another_admin(tx: Tx, user_id: str) -> None:
+    statement = select(UserRow.id).where(UserRow.role == "admin", UserRow.disabled.is_(False)).with_for_update()
+    admins = set((await tx.connection.execute(statement)).scalars())
+    if admins <= {user_id}:
+        raise Problem("last_admin")
+
+
+def _check_read_only(body: UserUpdate, before: User) -> None:
+    changed = [name for name in _READ_ONLY if getattr(body, name) not in {msgspec.UNSET, getattr(before, name)}]
+    if changed:
+        errors = [FieldError(pointer=f"/{name}", detail="cannot be changed") for name in changed]
+        raise Problem("read_only_field", f"{', '.join(changed)}: cannot be changed.", errors=errors)

@@ -1,0 +1,63 @@
+"""Slows down who guesses passwords. The counters are in Redis; without Redis nothing is counted and logins go on."""
+
+import hashlib
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.api.http.problems import Problem
+
+TRIES, WINDOW_SECONDS = 10, 60
+_TRIES_OF_ADDRESS = 60
+
+logger = structlog.get_logger()
+
+
+class Throttle:
+    """Counts tries of an email from an address, and of the address alone."""
+
+    def __init__(self, redis: Redis | None, instance: str) -> None:
+        self._redis = redis
+        self._prefix = f"dockup:{instance}:login"
+
+    async def count(self, email: str, address: str) -> None:
+        """Note one try; `429 rate_limited` when it is one too many."""
+        who = hashlib.sha256(f"{email.lower()}\0{address}".encode()).hexdigest()[:32]
+        for key, allowed in ((who, TRIES), (f"from:{address}", _TRIES_OF_ADDRESS)):
+            tries, left = await self._increment(f"{self._prefix}:{key}")
+            if tries > allowed:
+                raise _limited(allowed, left)
+
+    async def forgive(self, email: str, address: str) -> None:
+        """A right password ends the count of its email."""
+        who = hashlib.sha256(f"{email.lower()}\0{address}".encode()).hexdigest()[:32]
+        if self._redis is not None:
+            try:
+                await self._redis.delete(f"{self._prefix}:{who}")
+            except (RedisError, OSError, TimeoutError) as error:
+                logger.info("cache.away", error=str(error) or type(error).__name__)
+
+    async def _increment(self, key: str) -> tuple[int, int]:
+        """How many tries there are now, and the seconds until they are forgotten; (0, 0) without Redis."""
+        if self._redis is None:
+            return 0, 0
+        try:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.set(key, 0, ex=WINDOW_SECONDS, nx=True)
+                pipe.incr(key)
+                pipe.ttl(key)
+                _, tries, left = await pipe.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            logger.info("cache.away", error=str(error) or type(error).__name__)
+            return 0, 0
+        return int(tries), max(int(left), 1)
+
+
+def _limited(allowed: int, left: int) -> Problem:
+    headers = {
+        "Retry-After": str(left),
+        "RateLimit": f'"login";r=0;t={left}',
+        "RateLimit-Policy": f'"login";q={allowed};w={WINDOW_SECONDS}',
+    }
+    return Problem("rate_limited", f"More than {allowed} logins were tried in {WINDOW_SECONDS} seconds.", headers=headers)
