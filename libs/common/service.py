@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 import uvloop
+from nats.aio.client import Client
 
 from libs.common import ids, log
 from libs.common.bus import Bus
@@ -23,8 +24,11 @@ Check = Callable[[], Awaitable[tuple[str, str]]]
 logger = structlog.get_logger()
 
 
-def run(service: str, settings_type: type[T], main: Callable[[T, Bus], Awaitable[None]]) -> None:
-    """Run `main(settings, bus)` until it ends or the process is told to. A wrong setting ends the process with status 2."""
+def run(service: str, settings_type: type[T], main: Callable[[T, Bus], Awaitable[None]], *, needs_bus: bool = True) -> None:
+    """Run `main(settings, bus)` until it ends or the process is told to. A wrong setting ends the process with status 2.
+
+    Without `needs_bus` it starts before the bus is connected, and looks at `bus.connected` and `bus.reconnected` itself.
+    """
     try:
         settings = load(settings_type)
     except SettingError as error:
@@ -32,12 +36,12 @@ def run(service: str, settings_type: type[T], main: Callable[[T, Bus], Awaitable
         raise SystemExit(2) from error
     log.configure(service, settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_told(service, settings, main))
+        runner.run(_until_told(service, settings, main, needs_bus=needs_bus))
 
 
-async def _until_told(service: str, settings: T, main: Callable[[T, Bus], Awaitable[None]]) -> None:
+async def _until_told(service: str, settings: T, main: Callable[[T, Bus], Awaitable[None]], *, needs_bus: bool) -> None:
     loop = asyncio.get_running_loop()
-    work = asyncio.ensure_future(_work(service, settings, main))
+    work = asyncio.ensure_future(_work(service, settings, main, needs_bus=needs_bus))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, work.cancel)
     logger.info("service.starting", pid=os.getpid(), version=VERSION)
@@ -47,11 +51,15 @@ async def _until_told(service: str, settings: T, main: Callable[[T, Bus], Awaita
         logger.info("service.stopped")
 
 
-async def _work(service: str, settings: T, main: Callable[[T, Bus], Awaitable[None]]) -> None:
-    bus = await Bus.connect(settings.nats_url, service)
+async def _work(service: str, settings: T, main: Callable[[T, Bus], Awaitable[None]], *, needs_bus: bool) -> None:
+    bus = Bus(Client(), service)
+    opening = asyncio.ensure_future(bus.open(settings.nats_url))
     try:
+        if needs_bus:
+            await opening
         await main(settings, bus)
     finally:
+        opening.cancel()
         await bus.close()
 
 

@@ -39,7 +39,6 @@ async def serve(settings: Settings, bus: Bus) -> None:
     listed = asyncio.Event()
     proxy = Proxy(settings=settings, files=files, table=table, haproxy=process, applier=applier, listed=listed)
     router = Router(table=table, proxy=proxy, applier=applier, announcer=announcer, drains=drains)
-    await service.answer_pings(bus, partial(_health, proxy, router))
     await proxy.introduce()
     routes = Mirror(
         bus,
@@ -53,6 +52,7 @@ async def serve(settings: Settings, bus: Bus) -> None:
     router.touch(table.routes)
     async with asyncio.TaskGroup() as tasks:
         for work in (
+            _answer_pings(bus, partial(_health, proxy, router)),
             routes.run(),
             announcer.mirror.run(),
             announcer.run(),
@@ -112,6 +112,15 @@ async def _health(proxy: Proxy, router: Router) -> tuple[str, str]:
     return ("degraded", problem) if problem else ("ok", "")
 
 
+async def _answer_pings(bus: Bus, check: service.Check) -> None:
+    """The router starts without the bus: apps have to be served all the same."""
+    connected = asyncio.Event()
+    bus.reconnected.append(connected.set)
+    if not bus.connected:
+        await connected.wait()
+    await service.answer_pings(bus, check)
+
+
 async def _renew_daily(applier: Applier) -> None:
     while True:
         await asyncio.sleep(_DAY)
@@ -122,7 +131,7 @@ async def _renew_daily(applier: Applier) -> None:
 
 
 def main() -> None:
-    service.run("router", Settings, serve)
+    service.run("router", Settings, serve, needs_bus=False)
 
 
 if __name__ == "__main__":
