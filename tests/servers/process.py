@@ -20,7 +20,8 @@ class Process:
     """One child of the test run, in a session of its own. `log` keeps what it prints."""
 
     def __init__(self, command: list[str], log: Path, *, user: str | None = None) -> None:
-        self._command = command
+        # A test run that is killed takes its servers with it.
+        self._command = ["setpriv", "--pdeathsig", "KILL", *command]
         self._user = user
         self._running: subprocess.Popen[bytes] | None = None
         self.log = log
@@ -46,7 +47,7 @@ class Process:
         while not ready():
             if self._running.poll() is not None or time.monotonic() > until:
                 self.kill()
-                raise NotReady(f"{self._command[0]} did not start:\n{self.last_words()}")
+                raise NotReady(f"{self._command[3]} did not start:\n{self.last_words()}")
             time.sleep(_GAP)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
