@@ -7,6 +7,7 @@ import uvicorn
 from libs.common import log
 from libs.common.config import SettingError, load
 from services.api.app import create_app
+from services.api.http.edge import Edge
 from services.api.settings import Settings
 
 
@@ -18,8 +19,19 @@ def main() -> None:
         sys.stderr.write(f"api: {error}\n")
         raise SystemExit(2) from error
     log.configure("api", settings.log_level)
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    server = uvicorn.Server(_config(app, settings))
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app.state.stop = stop
+    server.run()
+
+
+def _config(app: Edge, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         host=settings.api_host,
         port=settings.api_port,
         loop="uvloop",

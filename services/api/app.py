@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
+import structlog
 from litestar import Litestar, Request, Router
 from litestar.di import Provide
 
+from libs.common.service import answer_pings
 from services.api.accounts import first_admin
 from services.api.accounts.authenticator import Authenticator
 from services.api.accounts.controllers import AuthController, UserController
@@ -21,15 +24,21 @@ from services.api.http.edge import Edge
 from services.api.http.principal import Principal
 from services.api.routes import STATE_ROUTES
 from services.api.settings import Settings
+from services.api.system.controllers import SystemController, healthz, metrics
+from services.api.system.health import Health
 
+EDGE_ROUTES = (SystemController, AuthController, UserController, ApiKeyController)
 _LONGEST_BODY = 4 * 1024 * 1024
+
+
+logger = structlog.get_logger()
 
 
 def create_app(settings: Settings) -> Edge:
     """The whole API as an ASGI application. It starts with the database alone and answers while everything else is away."""
     knows = Knows()
     app = Edge(
-        route_handlers=[Router("/api/v1", route_handlers=[AuthController, UserController, ApiKeyController, *STATE_ROUTES])],
+        route_handlers=[Router("/api/v1", route_handlers=[*EDGE_ROUTES, *STATE_ROUTES]), healthz, metrics],
         dependencies={
             "core": Provide(_core, sync_to_thread=False),
             "principal": Provide(_principal, sync_to_thread=False),
@@ -69,14 +78,35 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     cache = open_cache(core.settings.redis_url)
     app.state.cache = cache
     app.state.throttle = Throttle(cache, core.settings.instance)
+    app.state.health = Health(core, cache)
     await first_admin.ensure(core)
-    work = asyncio.create_task(core.run())
+    tasks = [asyncio.create_task(core.run()), asyncio.create_task(_answer_pings(core, app.state.health))]
+    for task in tasks:
+        task.add_done_callback(partial(_ended, app))
     try:
         yield
     finally:
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if cache is not None:
             await cache.aclose()
         await core.close()
+
+
+async def _answer_pings(core: Core, health: Health) -> None:
+    """Answer `dockup.rpc.api.ping` from the first connection on; the client subscribes again by itself after an outage."""
+    connected = asyncio.Event()
+    core.bus.reconnected.append(connected.set)
+    await connected.wait()
+    await answer_pings(core.bus, health.check)
+
+
+def _ended(app: Litestar, task: asyncio.Task[None]) -> None:
+    """Background work ends only with the process. If it fails, so does the process: its supervisor starts a new one."""
+    if task.cancelled() or task.exception() is None:
+        return
+    logger.critical("background.failed", exc_info=task.exception())
+    stop = app.state.get("stop")
+    if stop is not None:
+        stop()
