@@ -14,7 +14,9 @@ from libs.supervisor.settings import Settings
 _LISTEN = "0A"
 _USUAL = (80, 443)
 _HIGH = (8080, 8443)
-_API = 8000
+_API = range(8000, 8100)
+_NATS = range(14222, 14322)
+"""Below the range of outgoing connections: a client that calls a port there while nobody listens can end up calling itself."""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -37,7 +39,7 @@ def choose(settings: Settings, last: Ports | None, probe: Probe, *, root: bool) 
         http=http,
         https=https,
         api=_own("DOCKUP_API_PORT", settings.api_port, last.api if last else None, _API, probe),
-        nats=_own("DOCKUP_NATS_URL", None, last.nats if last else None, 0, probe),
+        nats=_own("DOCKUP_NATS_URL", None, last.nats if last else None, _NATS, probe),
     )
 
 
@@ -55,26 +57,20 @@ def _web(settings: Settings, last: Ports | None, probe: Probe, *, root: bool) ->
     return http, https
 
 
-def _own(name: str, fixed: int | None, last: int | None, usual: int, probe: Probe) -> int:
+def _own(name: str, fixed: int | None, last: int | None, usual: range, probe: Probe) -> int:
     """Choose a port on loopback: what nobody has written down may move when it is taken."""
     if fixed:
         _must_be_free(name, fixed, "127.0.0.1", probe)
         return fixed
-    for port in (last, usual):
+    for port in (last, *usual):
         if port and probe(port, "127.0.0.1") is None:
             return port
-    return _any_port()
+    raise SettingError(name, f"is not set and the usual ports, {usual.start} to {usual.stop - 1}, are taken")
 
 
 def _must_be_free(name: str, port: int, address: str, probe: Probe) -> None:
     if taken := probe(port, address):
         raise SettingError(name, f"port {port} {taken.why}; set {name} to another one or end what has it")
-
-
-def _any_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def prober(ours: Ours) -> Probe:

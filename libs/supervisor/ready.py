@@ -20,12 +20,13 @@ def status(port: int, timeout: float = 3.0) -> dict[str, Any] | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request("GET", _PATH)
-        answer = json.loads(connection.getresponse().read())
+        response = connection.getresponse()
+        answer = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:
         connection.close()
-    return answer if isinstance(answer, dict) else None
+    return answer if response.status == http.HTTPStatus.OK and isinstance(answer, dict) else None
 
 
 def unwell(answer: dict[str, Any] | None) -> list[str]:
