@@ -106,8 +106,7 @@ class Applier:
                     continue
                 await self._reap(self.live)
                 if self.old_workers:
-                    with contextlib.suppress(runtime_api.Away):  # it is being started again
-                        self.old_workers = await self._haproxy.old_workers()
+                    self.old_workers = await self._haproxy.old_workers()
 
     async def renew(self) -> None:
         """Make certificates anew that end soon, and give them to the proxy."""

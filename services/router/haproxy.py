@@ -103,7 +103,10 @@ class HAProxy:
 
     async def old_workers(self) -> list[int]:
         """Workers of before a reload that still hold connections."""
-        text = await runtime_api.ask_master(self._files.master, "show proc")
+        try:
+            text = await runtime_api.ask_master(self._files.master, "show proc")
+        except runtime_api.Away:  # just started, or being started: there are none
+            return []
         _, _, old = text.partition("# old workers")
         return [int(line.split()[0]) for line in old.splitlines() if line[:1].isdigit()]
 

@@ -40,7 +40,7 @@ async def ask(socket: Path, commands: Sequence[str]) -> list[str]:
 
 async def ask_master(socket: Path, command: str) -> str:
     """Run one command on the master's socket; `@!PID` before it sends it to one worker."""
-    return (await _exchange(socket, f"{command}\n")).strip("\n")
+    return (await _exchange(socket, f"{command}\nquit\n")).strip("\n")
 
 
 async def tell(socket: Path, commands: Sequence[str]) -> None:
