@@ -4,12 +4,14 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from libs.common.engine.connect import Engine
 from tests.servers.nats import NatsServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
+from tests.stack import Stack
 
 DOCKER_HOST = os.environ.get("DOCKUP_DOCKER_HOST", "unix:///var/run/docker.sock")
 
@@ -50,3 +52,21 @@ def postgres() -> Iterator[PostgresServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A whole Dockup for the run, with a sync every two seconds. What a test breaks it heals; slugs are its own."""
+    stack = Stack(sync_seconds="2")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.destroy()
+
+
+@pytest.fixture
+async def api(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """The stack's API with the first admin's key."""
+    async with stack.client() as client:
+        yield client
