@@ -14,7 +14,7 @@ from nats.js.kv import KeyValue
 
 from libs.common.bus import Bus, BusAway
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T", bound=msgspec.Struct | msgspec.Raw)
 
 _RELIST_SECONDS = 30.0
 _RETRY_SECONDS = 0.25

@@ -132,7 +132,8 @@ class AppRemoved(msgspec.Struct, frozen=True, kw_only=True):
 class LogsQuery(msgspec.Struct, frozen=True, kw_only=True):
     """`dockup.rpc.runtime.logs`: the last `tail` lines of an app's replicas, dead ones included.
 
-    `since` is RFC 3339; `stream` is `stdout` or `stderr`; `replica` and `deployment_id` narrow it.
+    `since` is RFC 3339; `stream` is `stdout` or `stderr`; `replica` and `deployment_id` narrow it. `deployments` are the app's last
+    ones, newest first, at most five: whose dead replicas are looked for where `deployment_id` names none.
     """
 
     app_id: str
@@ -141,6 +142,7 @@ class LogsQuery(msgspec.Struct, frozen=True, kw_only=True):
     stream: str | None = None
     replica: str | None = None
     deployment_id: str | None = None
+    deployments: tuple[str, ...] = ()
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):

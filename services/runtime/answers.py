@@ -1,0 +1,71 @@
+"""The query `logs`: what live replicas say and dead ones said."""
+
+from libs.common import clock
+from libs.common.bus import BusAway
+from libs.common.engine.errors import EngineError
+from libs.common.messages.runtime import LogLine, LogsAnswer, LogsQuery
+from services.runtime import words
+from services.runtime.reconcile import App
+
+_MOST_BYTES = 900_000
+_LINE_BYTES = 150
+"""What a line costs besides its message."""
+
+
+async def logs_of(app: App, query: LogsQuery) -> LogsAnswer:
+    """Merge by time, the newest `tail` lines that fit into an answer."""
+    alive = await _live(app, query)
+    known = {(line.replica, line.at, line.message) for line in alive}
+    dead = [line for line in await _dead(app, query) if (line.replica, line.at, line.message) not in known]
+    found = sorted((line for line in dead + alive if _fits(line, query)), key=lambda line: clock.parse(line.at))
+    return bounded(found, query.tail)
+
+
+def bounded(lines: list[LogLine], tail: int) -> LogsAnswer:
+    """Keep the newest lines, at most `tail` and at most 900 KB."""
+    kept: list[LogLine] = []
+    size = 0
+    for line in reversed(lines[-tail:]):
+        size += len(line.message.encode()) + _LINE_BYTES
+        if size > _MOST_BYTES:
+            break
+        kept.append(line)
+    return LogsAnswer(items=tuple(reversed(kept)), truncated=len(kept) < min(tail, len(lines)))
+
+
+async def _live(app: App, query: LogsQuery) -> list[LogLine]:
+    found: list[LogLine] = []
+    for replica in list(app.view.replicas.values()):
+        if query.deployment_id not in {None, replica.deployment_id}:
+            continue
+        try:
+            found += await words.lines_of(app.world.engine, replica, app.masks, query.tail, query.since)
+        except EngineError:
+            continue  # it went while we looked; its last words are in LOGS
+    return found
+
+
+async def _dead(app: App, query: LogsQuery) -> list[LogLine]:
+    deployments = (query.deployment_id,) if query.deployment_id else _deployments(app, query)
+    found: list[LogLine] = []
+    for deployment_id in deployments:
+        try:
+            found += await words.recall(app.world.bus, deployment_id)
+        except BusAway:
+            break
+        if len(found) >= query.tail:
+            break
+    return found
+
+
+def _deployments(app: App, query: LogsQuery) -> tuple[str, ...]:
+    known = [release.deployment_id for release in (app.desired.candidate, app.desired.current) if release is not None]
+    return tuple(dict.fromkeys([*query.deployments, *known]))
+
+
+def _fits(line: LogLine, query: LogsQuery) -> bool:
+    return (
+        query.stream in {None, line.stream}
+        and query.replica in {None, line.replica}
+        and (query.since is None or clock.parse(line.at) >= clock.parse(query.since))
+    )

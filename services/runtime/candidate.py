@@ -1,0 +1,120 @@
+"""The end of a candidate: it answers through the proxy and is live, or it failed, and this is what shows why."""
+
+import asyncio
+
+import msgspec
+
+from libs.common.engine import containers, ports
+from libs.common.engine.errors import NotFound
+from libs.common.errors import failure
+from libs.common.messages.api import Release
+from libs.common.messages.failure import Failure
+from services.runtime import facts, words
+from services.runtime.probe import through
+from services.runtime.reconcile import App
+from services.runtime.steps import AnnounceLive, FailCandidate, ProbeProxy
+
+EVIDENCE_LINES = 30
+_FIRST_GAP, _LONGEST_GAP, _GROWTH = 0.01, 0.5, 1.5
+
+
+async def probe_proxy(app: App, step: ProbeProxy) -> None:
+    """Ask through every live router until a replica of the release has answered through each; ends by cancellation otherwise."""
+    release = app.release(step.release)
+    if release is None or not app.desired.hosts:
+        return
+    if not app.world.live_routers():
+        return  # the plan says what then
+    async with asyncio.TaskGroup() as group:
+        for router_id in app.world.live_routers():
+            group.create_task(_through_one(app, router_id, release))
+    app.view.proved.add(step.release)
+    app.mark("routed")
+
+
+async def _through_one(app: App, router_id: str, release: Release) -> None:
+    """Ask one router's proxy until it answers; a router that dies in between is not waited for."""
+    check, gap = release.health_check, _FIRST_GAP
+    path = check.path if check.type == "http" else "/"
+    while (lease := app.world.live_routers().get(router_id)) is not None:
+        names = {replica.upstream for replica in app.view.replicas.values() if replica.key.release == release.number}
+        name, error = await through(lease, app.desired.hosts[0], path, check.timeout_seconds)
+        if name in names:
+            return
+        app.view.proxy_error = error
+        await asyncio.sleep(gap)
+        gap = min(gap * _GROWTH, _LONGEST_GAP)
+
+
+async def announce_live(app: App, step: AnnounceLive) -> None:
+    release = app.release(step.release)
+    if release is not None:
+        await app.teller.tell(facts.live(app.desired.app_id, release, app.view.marks))
+        app.view.said_live.add(step.release)
+
+
+async def fail_candidate(app: App, step: FailCandidate) -> None:
+    """Gather the evidence while the container is still there, remember, say."""
+    release = app.release(step.release)
+    if release is None:
+        return
+    app.view.failed[step.release] = await _failure(app, step, release)
+    app.wake()
+    await app.teller.tell(facts.failed(app.desired.app_id, release, app.view.failed[step.release]))
+
+
+async def _failure(app: App, step: FailCandidate, release: Release) -> Failure:
+    evidence = await _evidence(app, step)
+    base = failure("deploying", step.code, step.message, evidence=evidence)
+    replica = app.view.replicas.get(step.container)
+    if replica is None:
+        return base
+    if step.code in {"container_exited", "out_of_memory"} and not replica.running:
+        return msgspec.structs.replace(base, data={"exit_code": replica.exit_code})
+    if step.code == "health_check_failed":
+        return await _by_ports(app, step, release, base)
+    return base
+
+
+async def _evidence(app: App, step: FailCandidate) -> tuple[str, ...]:
+    newest = max(
+        (replica for replica in app.view.replicas.values() if replica.key.release == step.release),
+        key=lambda replica: (replica.id == step.container, replica.key),
+        default=None,
+    )
+    found = [app.view.proxy_error] if step.code == "route_failed" and app.view.proxy_error else []
+    if newest is None:
+        return tuple(found)
+    try:
+        lines = await words.lines_of(app.world.engine, newest, app.masks, EVIDENCE_LINES)
+    except NotFound:
+        return tuple(found)
+    return tuple([line.message for line in lines] + found)
+
+
+async def _by_ports(app: App, step: FailCandidate, release: Release, base: Failure) -> Failure:
+    """An app that listens elsewhere is told where; one that listens and answers wrongly keeps its code."""
+    try:
+        pid = (await containers.inspect(app.world.engine, step.container)).pid
+    except NotFound:
+        return base
+    open_ports = ports.listening(pid) if pid else []
+    inside = set(ports.loopback_only(pid)) if pid else set()
+    if release.port in open_ports and release.port not in inside:
+        return msgspec.structs.replace(base, data={"listening": open_ports})
+    return _not_listening(release, base, open_ports, inside)
+
+
+def _not_listening(release: Release, base: Failure, open_ports: list[int], inside: set[int]) -> Failure:
+    seconds = f"{release.health_check.start_period_seconds:g} seconds"
+    data: dict[str, object] = {"listening": open_ports, "port": release.port}
+    if release.port in inside:
+        message = f"After {seconds} port {release.port} is open on 127.0.0.1 alone, where nobody outside the container reaches it."
+        hint = "Have the app listen on 0.0.0.0, then deploy again."
+    elif outside := [port for port in open_ports if port not in inside]:
+        listing = ", ".join(map(str, outside))
+        message = f"After {seconds} nothing listens on port {release.port}; it listens on {listing}."
+        hint = f"Set internal_port to {outside[0]}, or have the app listen on {release.port}, then deploy again."
+    else:
+        message, hint = f"After {seconds} nothing listens on port {release.port}, nor on any other.", None
+    return failure("deploying", "port_not_listening", message, evidence=base.evidence, hint=hint, data=data)

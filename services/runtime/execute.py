@@ -1,0 +1,234 @@
+"""The steps, taken: one function each. The dict at the foot says which function takes which step."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from libs.common.engine import containers
+from libs.common.engine.errors import Conflict, EngineError, ImageMissing, NotFound, StartFailed
+from libs.common.messages.api import Release
+from libs.common.secrets import UnreadableError
+from libs.common.states import ReplicaState
+from services.runtime import facts, spec, words
+from services.runtime.candidate import announce_live, fail_candidate, probe_proxy
+from services.runtime.liveness import probe_replica
+from services.runtime.networks import PoolExhausted
+from services.runtime.plan import KEPT
+from services.runtime.reconcile import App, Do
+from services.runtime.replica import Health, Key, Replica
+from services.runtime.seen import Trouble
+from services.runtime.steps import (
+    AnnounceLive,
+    AnnounceRemoved,
+    AnnounceSettled,
+    CreateReplica,
+    EnsureNetwork,
+    FailCandidate,
+    KeepRunning,
+    Probe,
+    ProbeProxy,
+    PublishRoute,
+    RemoveNetwork,
+    Retire,
+    StartReplica,
+    Step,
+    UpdateLimits,
+)
+
+TERM_SECONDS = 10.0
+_TROUBLE_PAUSE = 5.0
+
+logger = structlog.get_logger()
+
+
+async def ensure_network(app: App, step: EnsureNetwork) -> None:
+    try:
+        await app.world.networks.ensure(step.project_id)
+    except PoolExhausted as error:
+        candidate = app.desired.candidate
+        if candidate is not None:
+            await _trouble(app, candidate, "network_exhausted", str(error))
+        else:
+            await asyncio.sleep(_TROUBLE_PAUSE)
+
+
+async def create_replica(app: App, step: CreateReplica) -> None:
+    release = app.release(step.key.release)
+    if release is None:
+        return
+    try:
+        env = app.world.env_of(release)
+    except UnreadableError as error:
+        await _trouble(app, release, "internal_error", str(error))
+        return
+    address = app.world.networks.take(app.desired.project_id)
+    if address is None:
+        await _trouble(app, release, "network_exhausted", "Every address of the project's network is taken.")
+        return
+    try:
+        await _create(app, release, step.key, env, address)
+    finally:
+        app.world.networks.settle(address)
+
+
+async def _create(app: App, release: Release, key: Key, env: dict[str, str], address: str) -> None:
+    desired = app.desired
+    wanted = spec.container_spec(desired, release, key, env=env, address=address, place=app.world.place)
+    try:
+        container_id = await containers.create(app.world.engine, wanted)
+    except Conflict:
+        await adopt(app, wanted.name)
+    except ImageMissing as error:
+        await _trouble(app, release, "image_not_found", f"The image is not on this machine any more: {error}")
+    except NotFound:
+        app.world.networks.forget(desired.project_id)
+    except EngineError as error:
+        await _trouble(app, release, "container_start_failed", f"The engine did not create the container: {error}")
+    else:
+        app.view.replicas[container_id] = Replica(
+            id=container_id,
+            name=wanted.name,
+            key=key,
+            deployment_id=release.deployment_id,
+            project_id=desired.project_id,
+            port=release.port,
+            drain_seconds=release.drain_seconds,
+            address=address,
+            state=ReplicaState.CREATED,
+            policy=wanted.restart_policy,
+            limits=desired.limits,
+        )
+        app.mark("create")
+
+
+async def adopt(app: App, name: str) -> None:
+    """The name is taken: by a container that was made before this process lost sight of it."""
+    listed = await containers.list_ours(app.world.engine, app.world.place.instance, app.desired.app_id)
+    for entry in listed:
+        replica = spec.replica_of(entry)
+        if entry.name == name and replica is not None:
+            app.take_in(replica, await containers.inspect(app.world.engine, entry.id))
+            return
+    logger.error("runtime.name_taken", container=name, hint="a container that is not ours has this name: remove it")
+    await asyncio.sleep(_TROUBLE_PAUSE)
+
+
+async def _trouble(app: App, release: Release, code: str, message: str) -> None:
+    """A candidate fails of it; what serves tries again."""
+    if release == app.desired.candidate:
+        app.view.trouble = Trouble(release=release.number, code=code, message=message)
+        return
+    logger.error("runtime.trouble", code=code, message=message)
+    await asyncio.sleep(_TROUBLE_PAUSE)
+
+
+async def start_replica(app: App, step: StartReplica) -> None:
+    engine, view = app.world.engine, app.view
+    replica = view.replicas.get(step.container)
+    if replica is None:
+        return
+    # From here on the start is ours: what `inspect` says of it is no restart behind our back.
+    view.change(step.container, started_at=None, up_since=None, oom=False, excused=False, starts=replica.starts + 1)
+    try:
+        await containers.start(engine, step.container)
+    except NotFound:
+        app.vanish(step.container)
+        return
+    except StartFailed as error:
+        await _not_started(app, replica, str(error))
+        return
+    now = app.world.clock.seconds()
+    fresh = {"health": Health.STARTING, "healthy_at": None, "flips": 0, "probe_error": ""}
+    view.change(step.container, state=ReplicaState.RUNNING, up_since=now, **fresh)
+    app.mark("start")
+    await app.refresh(step.container)
+
+
+async def _not_started(app: App, replica: Replica, message: str) -> None:
+    if app.desired.candidate is not None and replica.key.release == app.desired.candidate.number:
+        app.view.change(replica.id, start_error=message)
+        return
+    logger.error("runtime.start_failed", replica=str(replica.key), error=message)
+    await asyncio.sleep(_TROUBLE_PAUSE)
+
+
+async def publish_route(app: App, step: PublishRoute) -> None:
+    await app.world.routes.put(app.desired.app_id, step.route)
+    app.view.route = step.route
+    # The mirror hears of it a moment later; until then it must not look lost.
+    app.world.route_mirror.entries.setdefault(app.desired.app_id, step.route)
+
+
+async def keep_running(app: App, step: KeepRunning) -> None:
+    try:
+        await containers.update(app.world.engine, step.container, restart_policy=KEPT)
+    except NotFound:
+        app.vanish(step.container)
+        return
+    app.view.change(step.container, policy=KEPT)
+
+
+async def update_limits(app: App, step: UpdateLimits) -> None:
+    try:
+        await containers.update(app.world.engine, step.container, cpu=step.limits.cpu or 0, memory=step.limits.memory or 0)
+    except NotFound:
+        app.vanish(step.container)
+        return
+    except EngineError as error:
+        # The engine refuses a limit below what is in use: the next container gets it.
+        logger.warning("runtime.limits_refused", container=step.container, error=str(error))
+    app.view.change(step.container, limits=step.limits)
+
+
+async def retire(app: App, step: Retire) -> None:
+    """Each part is harmless to repeat: after a crash in between the next look begins again."""
+    engine = app.world.engine
+    replica = app.view.change(step.container, leaving=True)
+    if replica is None:
+        return
+    try:
+        if replica.policy != "no":
+            await containers.update(engine, step.container, restart_policy="no")
+        if not replica.stopped and replica.state != ReplicaState.CREATED:
+            await containers.stop(engine, step.container, TERM_SECONDS)
+        if step.keep_words and replica.state != ReplicaState.CREATED:
+            await words.keep(app.world.bus, engine, replica, app.masks)
+        await containers.remove(engine, step.container)
+    except NotFound:
+        logger.info("runtime.gone_already", replica=replica.name)
+    app.view.replicas.pop(step.container, None)
+    app.world.networks.release(replica.address)
+    app.teller.tell(facts.removed(app.desired.app_id, replica))
+
+
+async def remove_network(app: App, step: RemoveNetwork) -> None:
+    await app.world.networks.remove(step.project_id, lambda: app.world.wants.last_in_project(app.desired))
+
+
+async def announce_settled(app: App, step: AnnounceSettled) -> None:
+    await app.teller.tell(facts.settled(app.desired, step.epoch, step.revision, step.running))
+    app.view.said_settled = (step.epoch, step.revision)
+
+
+async def announce_removed(app: App, _step: AnnounceRemoved) -> None:
+    await app.teller.tell(facts.app_removed(app.desired.app_id))
+    app.view.said_removed = True
+
+
+STEPS: Mapping[type[Step], Do] = {
+    EnsureNetwork: ensure_network,
+    CreateReplica: create_replica,
+    StartReplica: start_replica,
+    Probe: probe_replica,
+    PublishRoute: publish_route,
+    ProbeProxy: probe_proxy,
+    AnnounceLive: announce_live,
+    FailCandidate: fail_candidate,
+    KeepRunning: keep_running,
+    UpdateLimits: update_limits,
+    Retire: retire,
+    RemoveNetwork: remove_network,
+    AnnounceSettled: announce_settled,
+    AnnounceRemoved: announce_removed,
+}

@@ -1,0 +1,124 @@
+"""The events of the runtime, each with an id that is made from the fact: saying it again is harmless. Pure."""
+
+from libs.common import clock
+from libs.common.messages.api import Desired, Release
+from libs.common.messages.failure import Failure
+from libs.common.messages.runtime import (
+    AppRemoved,
+    ReleaseFailed,
+    ReleaseLive,
+    ReplicaCrashLooping,
+    ReplicaDied,
+    ReplicaEvent,
+    ReplicaHealthy,
+    ReplicaOomKilled,
+    ReplicaRemoved,
+    ReplicaStarted,
+    ReplicaUnhealthy,
+    Settled,
+)
+from services.runtime.deaths import Deaths
+from services.runtime.replica import Health, Replica
+
+_PHASES = ("create", "start", "healthy", "routed")
+
+
+def _event(
+    kind: type[ReplicaEvent],
+    app_id: str,
+    replica: Replica,
+    fact: str,
+    *,
+    at: str | None = None,
+    message: str = "",
+    exit_code: int | None = None,
+) -> ReplicaEvent:
+    return kind(
+        event_id=f"{replica.id[:12]}.{fact}",
+        at=clock.rfc3339(clock.parse(at)) if at else clock.now(),
+        app_id=app_id,
+        deployment_id=replica.deployment_id,
+        release=replica.key.release,
+        replica=replica.name,
+        container_id=replica.id,
+        message=message,
+        exit_code=exit_code,
+    )
+
+
+def of_life(app_id: str, replica: Replica) -> list[ReplicaEvent]:
+    """Return that it started, and how its health is; nothing before the engine has told its start."""
+    if replica.started_at is None or not replica.running:
+        return []
+    found = [_event(ReplicaStarted, app_id, replica, f"started.{replica.started_at}", at=replica.started_at)]
+    fact = f"{replica.started_at}.{replica.flips}"
+    if replica.health == Health.HEALTHY:
+        found.append(_event(ReplicaHealthy, app_id, replica, f"healthy.{fact}", at=replica.healthy_at))
+    if replica.health == Health.UNHEALTHY:
+        found.append(_event(ReplicaUnhealthy, app_id, replica, f"unhealthy.{fact}", message=replica.probe_error))
+    return found
+
+
+def died(app_id: str, replica: Replica) -> ReplicaEvent:
+    kind, what = (ReplicaOomKilled, "was killed for its memory") if replica.oom else (ReplicaDied, "exited")
+    message = f"{replica.key} {what} with code {replica.exit_code}."
+    fact = f"died.{replica.finished_at}"
+    return _event(kind, app_id, replica, fact, at=replica.finished_at, message=message, exit_code=replica.exit_code)
+
+
+def vanished(app_id: str, replica: Replica) -> ReplicaEvent:
+    return _event(ReplicaDied, app_id, replica, "vanished", message=f"{replica.key} vanished: its container was removed from outside.")
+
+
+def crash_looping(app_id: str, replica: Replica, deaths: Deaths, seconds: float) -> ReplicaEvent:
+    message = (
+        f"{replica.key} died {len(deaths.times)} times within two minutes; the next start waits {seconds:.0f} seconds, later ones up to 60."
+    )
+    return _event(ReplicaCrashLooping, app_id, replica, f"looping.{replica.finished_at or 'vanished'}", message=message)
+
+
+def removed(app_id: str, replica: Replica) -> ReplicaEvent:
+    return _event(ReplicaRemoved, app_id, replica, "removed")
+
+
+def live(app_id: str, release: Release, marks: dict[str, float]) -> ReleaseLive:
+    """`marks` are the seconds at which `begun` and each phase ended; a phase of which that is not known is left out."""
+    return ReleaseLive(
+        event_id=f"{release.deployment_id}.live",
+        at=clock.now(),
+        app_id=app_id,
+        deployment_id=release.deployment_id,
+        release=release.number,
+        phases=_phases(marks),
+    )
+
+
+def _phases(marks: dict[str, float]) -> tuple[tuple[str, float], ...]:
+    found: list[tuple[str, float]] = []
+    last = marks.get("begun")
+    for name in _PHASES:
+        end = marks.get(name)
+        if last is not None and end is not None:
+            found.append((name, round((end - last) * 1000, 2)))
+        last = end
+    return tuple(found)
+
+
+def failed(app_id: str, release: Release, failure: Failure) -> ReleaseFailed:
+    return ReleaseFailed(
+        event_id=f"{release.deployment_id}.failed",
+        at=clock.now(),
+        app_id=app_id,
+        deployment_id=release.deployment_id,
+        release=release.number,
+        failure=failure,
+    )
+
+
+def settled(desired: Desired, epoch: int, revision: int, running: int) -> Settled:
+    event_id = f"{desired.app_id}.{epoch}.{revision}.settled"
+    return Settled(event_id=event_id, at=clock.now(), app_id=desired.app_id, epoch=epoch, revision=revision, running=running)
+
+
+def app_removed(app_id: str) -> AppRemoved:
+    return AppRemoved(event_id=f"{app_id}.removed", at=clock.now(), app_id=app_id)

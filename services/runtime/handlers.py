@@ -1,0 +1,85 @@
+"""What comes in, and which function takes it: the dicts at the foot are the whole routing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from libs.common import subjects
+from libs.common.engine.events import EngineEvent
+from libs.common.messages.runtime import LogsAnswer, LogsQuery
+from libs.common.states import Intent
+from services.runtime.answers import logs_of
+from services.runtime.fleet import Fleet
+from services.runtime.reconcile import App
+
+
+def on_desired(fleet: Fleet, key: str, entry: object) -> None:
+    """Something is wanted. A key that was deleted is the end of an app that was to go; of any other it means nothing."""
+    if isinstance(entry, msgspec.Raw):
+        was_complete = fleet.world.wants.complete
+        desired = fleet.world.wants.take(key, entry)
+        if desired is not None:
+            fleet.want(desired)
+        if fleet.world.wants.complete != was_complete:
+            fleet.wake_all()
+        return
+    known = fleet.world.wants.entries.get(key)
+    if known is not None and known.intent == Intent.DELETED:
+        fleet.forget(key)
+
+
+def on_route(fleet: Fleet, key: str, _entry: object) -> None:
+    fleet.wake(key)
+
+
+def on_applied(fleet: Fleet, key: str, _entry: object) -> None:
+    """A router applied a route: the key is `{app_id}.{router_id}`."""
+    fleet.wake(key.partition(".")[0])
+
+
+def on_lease(fleet: Fleet, _key: str, _entry: object) -> None:
+    fleet.count_routers()
+
+
+def on_change(fleet: Fleet, app: App, event: EngineEvent) -> None:
+    """It started, ended or was paused: a look says what that means. Our own job on it looks by itself."""
+    if event.action == "die" or not app.working_on(event.container_id):
+        fleet.refresh(app, event.container_id)
+
+
+def on_oom(_fleet: Fleet, app: App, event: EngineEvent) -> None:
+    app.on_oom(event.container_id)
+
+
+def on_destroy(_fleet: Fleet, app: App, event: EngineEvent) -> None:
+    app.vanish(event.container_id)
+
+
+async def answer_logs(fleet: Fleet, body: bytes) -> LogsAnswer:
+    query = msgspec.json.decode(body, type=LogsQuery)
+    app = fleet.apps.get(query.app_id)
+    if app is None:
+        # A standby knows no app: whoever acts answers.
+        await asyncio.Event().wait()
+        raise AssertionError
+    return await logs_of(app, query)
+
+
+BUCKETS: Mapping[str, Callable[[Fleet, str, object], None]] = {
+    subjects.DESIRED: on_desired,
+    subjects.ROUTES: on_route,
+    subjects.APPLIED: on_applied,
+    subjects.LEASES: on_lease,
+}
+ENGINE_EVENTS: Mapping[str, Callable[[Fleet, App, EngineEvent], None]] = {
+    "start": on_change,
+    "die": on_change,
+    "pause": on_change,
+    "unpause": on_change,
+    "oom": on_oom,
+    "destroy": on_destroy,
+}
+QUERIES: Mapping[str, Callable[[Fleet, bytes], Awaitable[object]]] = {
+    "logs": answer_logs,
+}

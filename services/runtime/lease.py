@@ -1,0 +1,86 @@
+"""Who acts on this engine: one runtime holds the lease, others stand by."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from libs.common import ids, subjects
+from libs.common.bucket import Bucket, Conflict
+from libs.common.bus import Bus, BusAway
+
+REFRESH_SECONDS = 3.0
+_LOCK_SECONDS = 0.25
+
+logger = structlog.get_logger()
+
+
+class RuntimeLease(msgspec.Struct, frozen=True, kw_only=True):
+    """KV `leases`, key `runtime.{engine_id}`: who acts. The name stays over restarts, so one gets its own lease back at once."""
+
+    instance_id: str
+    v: int = 1
+
+
+class Lease:
+    """`hold` calls `gained` when this process may act and `lost` when it may not any more.
+
+    A bus that is away changes nothing: what runs is healed on. Only somebody else's name in the entry ends it.
+    """
+
+    def __init__(self, bus: Bus, folder: Path, engine_id: str) -> None:
+        self._bucket: Bucket[RuntimeLease] = Bucket(bus, subjects.LEASES, RuntimeLease)
+        self._folder = folder
+        self._key = f"runtime.{engine_id.replace(':', '_')}"
+        self._mine = RuntimeLease(instance_id=instance_id(folder))
+        self.held = False
+
+    async def hold(self, gained: Callable[[], None], lost: Callable[[], None]) -> None:
+        """Keep the lease, or wait for it, for ever."""
+        with await _locked(self._folder / "lock"):
+            while True:
+                with contextlib.suppress(BusAway):
+                    held = await self._refresh()
+                    if held != self.held:
+                        self.held = held
+                        logger.info("runtime.lease", held=held)
+                        (gained if held else lost)()
+                await asyncio.sleep(REFRESH_SECONDS if self.held else REFRESH_SECONDS / 3)
+
+    async def _refresh(self) -> bool:
+        found = await self._bucket.get(self._key)
+        if found is not None and found[0].instance_id != self._mine.instance_id:
+            return False
+        try:
+            await self._bucket.swap(self._key, self._mine, found[1] if found else 0)
+        except Conflict:
+            return False  # somebody was quicker; the next look says who
+        return True
+
+
+def instance_id(folder: Path) -> str:
+    """Return the name of this installation's runtime, made at its first start."""
+    path = folder / "instance"
+    if path.exists() and (text := path.read_text(encoding="ascii").strip()):
+        return text
+    made = ids.new("rt")
+    path.write_text(made, encoding="ascii")
+    return made
+
+
+async def _locked(path: Path) -> contextlib.AbstractContextManager[object]:
+    """Wait until no other process of this installation acts; the lock ends with the process."""
+    file = path.open("w")
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.sleep(_LOCK_SECONDS)
+        else:
+            os.set_inheritable(file.fileno(), False)  # noqa: FBT003 - its only argument
+            return file

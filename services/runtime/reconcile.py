@@ -1,0 +1,255 @@
+"""One app's task: look, plan, start what is due, wait until something changes. Jobs run beside it, one on each thing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from libs.common.bus import BusAway
+from libs.common.engine import containers
+from libs.common.engine.containers import ContainerSeen
+from libs.common.engine.errors import EngineAway, NotFound
+from libs.common.messages.api import Desired, Release
+from libs.common.states import ReplicaState
+from services.runtime import facts
+from services.runtime.deaths import Deaths
+from services.runtime.masks import Masks
+from services.runtime.plan import plan
+from services.runtime.replica import Health, Replica
+from services.runtime.seen import Seen
+from services.runtime.steps import Probe, ProbeProxy, Step, Wait
+from services.runtime.targets import pending, targets_of
+from services.runtime.teller import Teller
+from services.runtime.view import View, merged
+from services.runtime.world import World
+
+Do = Callable[["App", Any], Awaitable[None]]  # each takes its own kind of step
+
+_PAUSE = 1.0
+_LONGEST_WAIT = 60.0
+_WATCHES = (Probe, ProbeProxy)
+"""Steps that end when the plan no longer has them; all others run to their end."""
+
+logger = structlog.get_logger()
+
+
+class App:
+    """`do` maps each kind of step to the function that takes it. `wake` may be called from anywhere in the loop."""
+
+    def __init__(self, desired: Desired, world: World, do: Mapping[type[Step], Do]) -> None:
+        self.world = world
+        self.view = View()
+        self.masks = Masks()
+        self.teller = Teller(world.bus, desired.app_id)
+        self._do = do
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._watching: set[str] = set()
+        self._woken = asyncio.Event()
+        self.desired = desired
+        self.want(desired)
+
+    def want(self, desired: Desired) -> None:
+        """Take a newer wish."""
+        self.desired = desired
+        candidate = desired.candidate.number if desired.candidate else None
+        if candidate != self.view.candidate:
+            self.view.new_candidate(candidate, self.world.clock.seconds())
+        self.masks.learn(desired, self.world)
+        self.wake()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def release(self, number: int) -> Release | None:
+        """Return the release of that number, if it is wanted still."""
+        return next((r for r in (self.desired.candidate, self.desired.current) if r is not None and r.number == number), None)
+
+    def mark(self, name: str) -> None:
+        """Note when a phase of the candidate ended."""
+        self.view.marks[name] = self.world.clock.seconds()
+        self.wake()
+
+    async def run(self) -> None:
+        """Reconcile for ever. Cancel it to stop: what its jobs had begun on the engine is seen at the next start."""
+        try:
+            while True:
+                self._woken.clear()
+                with bound_contextvars(request_id=self.desired.request_id, actor=self.desired.actor, app_id=self.desired.app_id):
+                    until = self._turn()
+                await self._sleep(until)
+        finally:
+            self.teller.stop()
+            for job in self._jobs.values():
+                job.cancel()
+
+    def _turn(self) -> float | None:
+        now = self.world.clock.now()
+        steps = plan(self.desired, self.see(), now)
+        wanted = {step.job for step in steps}
+        for name in [name for name in self._watching if name not in wanted]:
+            self._jobs[name].cancel()
+        for step in steps:
+            if not isinstance(step, Wait) and step.job not in self._jobs:
+                self._start(step)
+        waits = [step.until - now.engine for step in steps if isinstance(step, Wait) and step.until > 0]
+        return min(waits, default=None)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(min(max(seconds if seconds is not None else _LONGEST_WAIT, 0.001), _LONGEST_WAIT)):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    def _start(self, step: Step) -> None:
+        name = step.job
+        if isinstance(step, _WATCHES):
+            self._watching.add(name)
+        self._jobs[name] = asyncio.create_task(self._job(name, step), name=f"{self.desired.app_id} {name}")
+
+    async def _job(self, name: str, step: Step) -> None:
+        logger.debug("runtime.step", step=repr(step))
+        try:
+            await self._do[type(step)](self, step)
+        except (EngineAway, BusAway) as error:
+            logger.info("runtime.waits", step=type(step).__name__, error=str(error))
+            await asyncio.sleep(error.after)
+        except Exception:
+            logger.exception("runtime.step_failed", step=repr(step))
+            await asyncio.sleep(_PAUSE)
+        finally:
+            if self._jobs.get(name) is asyncio.current_task():
+                del self._jobs[name]
+                self._watching.discard(name)
+            self.wake()
+
+    def see(self) -> Seen:
+        """Return what the plan looks at, as of now."""
+        world, view = self.world, self.view
+        stored = view.route is not None and self.desired.app_id in world.route_mirror.entries
+        self._note_routed()
+        return Seen(
+            network=world.networks.has(self.desired.project_id),
+            replicas=tuple(view.replicas.values()),
+            route=view.route,
+            stored=stored,
+            routers=world.routers_for(self.desired.app_id),
+            routerless_since=world.routerless_since,
+            failed=frozenset(view.failed),
+            proved=frozenset(view.proved),
+            said_live=frozenset(view.said_live),
+            routed_since=view.routed_since,
+            trouble=view.trouble,
+            retry_at={key: deaths.retry_at for key, deaths in view.deaths.items()},
+            may_remove=world.wants.complete and world.bus.connected,
+            busy=len(self._jobs) > len(self._watching),
+            last_in_project=world.wants.last_in_project(self.desired),
+            said_settled=view.said_settled,
+            said_removed=view.said_removed,
+        )
+
+    def _note_routed(self) -> None:
+        """Note when the candidate got the route: its time for an answer through the proxy begins."""
+        candidate = pending(self.desired, Seen(failed=frozenset(self.view.failed)))
+        route = self.view.route
+        if candidate is None or route is None or self.view.routed_since is not None:
+            return
+        names = {replica.upstream for replica in self.view.replicas.values() if replica.key.release == candidate.number}
+        if any(upstream.name in names and upstream.draining_since is None for upstream in route.upstreams):
+            self.view.routed_since = self.world.clock.seconds()
+
+    # What the engine says.
+
+    async def refresh(self, container_id: str) -> None:
+        """Look at one container again."""
+        try:
+            self.merge(await containers.inspect(self.world.engine, container_id))
+        except NotFound:
+            self.vanish(container_id)
+
+    def merge(self, seen: ContainerSeen) -> None:
+        """Bring in what `inspect` said, and say what follows from it."""
+        old = self.view.replicas.get(seen.id)
+        if old is None:
+            return
+        new = merged(old, seen, self.world.clock.now())
+        self.view.replicas[seen.id] = new
+        if new.finished_at != old.finished_at and new.finished_at is not None and not new.leaving:
+            self._died(old, new)
+        self.tell_life(new)
+        self.wake()
+
+    def vanish(self, container_id: str) -> None:
+        """The container is gone though we did not remove it."""
+        replica = self.view.replicas.pop(container_id, None)
+        if replica is None or replica.leaving:
+            return
+        self.world.networks.release(replica.address)
+        self.teller.tell(facts.vanished(self.desired.app_id, replica))
+        self._count_death(replica, replica.up_since)
+        self.wake()
+
+    def tell_life(self, replica: Replica, *, again: bool = False) -> None:
+        if not replica.leaving:
+            for event in facts.of_life(self.desired.app_id, replica):
+                self.teller.tell(event, again=again)
+
+    def _died(self, old: Replica, new: Replica) -> None:
+        wanted = {key for target in targets_of(self.desired, self.see()) for key in target.places()}
+        if new.key not in wanted:
+            return
+        if new.stopped or old.health != Health.UNSEEN:
+            self.teller.tell(facts.died(self.desired.app_id, new))
+        if old.health != Health.UNSEEN or new.stopped:
+            self._count_death(new, old.up_since)
+
+    def _count_death(self, replica: Replica, up_since: float | None) -> None:
+        now = self.world.clock.seconds()
+        deaths = self.view.deaths.get(replica.key, Deaths()).another(now, up_since)
+        if deaths.loops and not deaths.looping:
+            self.teller.tell(facts.crash_looping(self.desired.app_id, replica, deaths, deaths.retry_at - now))
+            deaths = Deaths(row=deaths.row, times=deaths.times, retry_at=deaths.retry_at, looping=True)
+        self.view.deaths[replica.key] = deaths
+
+    def on_oom(self, container_id: str) -> None:
+        self.view.change(container_id, oom=True)
+
+    def working_on(self, container_id: str) -> bool:
+        """A job of ours changes this container right now and will look at it itself."""
+        return f"container {container_id}" in self._jobs
+
+    def take_in(self, replica: Replica, seen: ContainerSeen) -> None:
+        """Learn of a container that the list showed."""
+        self.view.replicas.setdefault(replica.id, replica)
+        self.merge(seen)
+
+    def excuse(self, container_id: str) -> None:
+        """The engine was away and came back without it running: not the candidate's fault."""
+        replica = self.view.replicas.get(container_id)
+        if replica is not None and replica.state == ReplicaState.EXITED and self._is_candidate(replica):
+            self.view.change(container_id, excused=True)
+
+    def _is_candidate(self, replica: Replica) -> bool:
+        return self.desired.candidate is not None and replica.key.release == self.desired.candidate.number
+
+    # Saying again.
+
+    def tick(self) -> None:
+        """Say the candidate's end again while the API has not taken notice."""
+        candidate = self.desired.candidate
+        if candidate is not None and candidate.number in self.view.said_live:
+            self.teller.tell(facts.live(self.desired.app_id, candidate, self.view.marks), again=True)
+        if candidate is not None and (failure := self.view.failed.get(candidate.number)):
+            self.teller.tell(facts.failed(self.desired.app_id, candidate, failure), again=True)
+        self.wake()
+
+    def say_again(self) -> None:
+        """The bus is new, and may have lost what was said: all of it is said again."""
+        self.teller.forget()
+        self.view.said_settled = None
+        self.view.said_removed = False
+        for replica in self.view.replicas.values():
+            self.tell_life(replica)
+        self.tick()

@@ -1,0 +1,85 @@
+"""One replica as the runtime sees it: a container, what it was made from, and how it is."""
+
+from enum import StrEnum
+
+import msgspec
+
+from libs.common.messages.api import Limits
+from libs.common.states import ReplicaState
+
+
+class Generation(msgspec.Struct, frozen=True, order=True):
+    """Replicas of one release that were made under one count of restarts. They come and go together."""
+
+    release: int
+    restart: int
+
+
+class Key(msgspec.Struct, frozen=True, order=True):
+    """The place of a replica: at most one container has it, for its name is made from it."""
+
+    release: int
+    restart: int
+    slot: int
+
+    @property
+    def generation(self) -> Generation:
+        return Generation(self.release, self.restart)
+
+    def __str__(self) -> str:
+        return f"r{self.release}.{self.restart}-{self.slot}"
+
+
+class Health(StrEnum):
+    """`unseen`: running when this process first saw it, so what its route says is trusted; `starting`: not healthy yet."""
+
+    UNSEEN = "unseen"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+class Replica(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one container.
+
+    `policy` and `limits` are None while unknown. `up_since` is by the engine's clock (see `clock.py`) in seconds; `starts` counts the
+    starts by this process; `flips` the changes of health since the start. `leaving`: it got TERM from us, or will at once.
+    """
+
+    id: str
+    name: str
+    key: Key
+    deployment_id: str
+    project_id: str
+    port: int
+    drain_seconds: float
+    address: str
+    state: ReplicaState
+    policy: str | None = None
+    limits: Limits | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    exit_code: int = 0
+    oom: bool = False
+    health: Health = Health.STARTING
+    healthy_at: str | None = None
+    flips: int = 0
+    probe_error: str = ""
+    start_error: str = ""
+    up_since: float | None = None
+    starts: int = 0
+    excused: bool = False
+    leaving: bool = False
+
+    @property
+    def upstream(self) -> str:
+        """Its name in routes: one container, one name, even where another takes its place."""
+        return f"{self.key}.{self.id[:12]}"
+
+    @property
+    def running(self) -> bool:
+        return self.state == ReplicaState.RUNNING
+
+    @property
+    def stopped(self) -> bool:
+        return self.state in {ReplicaState.EXITED, ReplicaState.DEAD}

@@ -1,0 +1,95 @@
+"""What a replica's container is made from, and how a container is read back. Pure."""
+
+import msgspec
+
+from libs.common.engine.containers import ContainerListed
+from libs.common.engine.spec import ContainerSpec
+from libs.common.messages.api import Desired, Release
+from services.runtime.replica import Health, Key, Replica
+
+PROCESS = "web"
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where containers are made: this installation, this engine."""
+
+    instance: str
+    node: str
+
+
+class _Labels(msgspec.Struct, frozen=True):
+    """The labels of a container of ours, as they are read back."""
+
+    app: str = msgspec.field(name="dockup.app")
+    project: str = msgspec.field(name="dockup.project")
+    release: int = msgspec.field(name="dockup.release")
+    restart: int = msgspec.field(name="dockup.restart")
+    slot: int = msgspec.field(name="dockup.slot")
+    deployment: str = msgspec.field(name="dockup.deployment")
+    port: int = msgspec.field(name="dockup.port")
+    drain: float = msgspec.field(name="dockup.drain")
+
+
+def network_name(instance: str, project_id: str) -> str:
+    return f"dk-{instance}-{project_id}"
+
+
+def container_name(app_id: str, key: Key) -> str:
+    return f"dk-{app_id}-{PROCESS}-{key}"
+
+
+def labels(desired: Desired, release: Release, key: Key, place: Place) -> dict[str, str]:
+    """Everything that a runtime which forgot all needs to know of the container."""
+    return {
+        "dockup.instance": place.instance,
+        "dockup.node": place.node,
+        "dockup.app": desired.app_id,
+        "dockup.project": desired.project_id,
+        "dockup.process": PROCESS,
+        "dockup.release": str(key.release),
+        "dockup.restart": str(key.restart),
+        "dockup.slot": str(key.slot),
+        "dockup.deployment": release.deployment_id,
+        "dockup.port": str(release.port),
+        "dockup.drain": f"{release.drain_seconds:g}",
+    }
+
+
+def container_spec(desired: Desired, release: Release, key: Key, *, env: dict[str, str], address: str, place: Place) -> ContainerSpec:
+    return ContainerSpec(
+        name=container_name(desired.app_id, key),
+        image_id=release.image_id,
+        labels=labels(desired, release, key, place),
+        env={"PORT": str(release.port), **env},
+        command=release.command,
+        network=network_name(place.instance, desired.project_id),
+        address=address,
+        port=release.port,
+        cpu=desired.limits.cpu,
+        memory=desired.limits.memory,
+    )
+
+
+def app_of(seen: ContainerListed) -> str:
+    """The app that a container is labelled with; empty when it is none of ours."""
+    return seen.labels.get("dockup.app", "")
+
+
+def replica_of(seen: ContainerListed) -> Replica | None:
+    """Read a container back; None when its labels are not those of a replica."""
+    try:
+        found = msgspec.convert(seen.labels, _Labels, strict=False)
+    except msgspec.ValidationError:
+        return None
+    return Replica(
+        id=seen.id,
+        name=seen.name,
+        key=Key(found.release, found.restart, found.slot),
+        deployment_id=found.deployment,
+        project_id=found.project,
+        port=found.port,
+        drain_seconds=found.drain,
+        address=seen.address or "",
+        state=seen.state,
+        health=Health.UNSEEN,
+    )

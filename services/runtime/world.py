@@ -1,0 +1,78 @@
+"""What all apps share: the bus, the engine, the other apps' claims. Wired once in `__main__`."""
+
+from time import monotonic
+
+import msgspec
+
+from libs.common import subjects
+from libs.common.bucket import Bucket, Mirror
+from libs.common.bus import Bus
+from libs.common.engine.connect import Engine
+from libs.common.messages.api import Release
+from libs.common.messages.router import Applied, RouterLease
+from libs.common.messages.runtime import Route
+from libs.common.secrets import Vault
+from libs.common.streams import LEASE_SECONDS
+from services.runtime.clock import EngineClock
+from services.runtime.desired import Wants
+from services.runtime.networks import Networks
+from services.runtime.seen import Router
+from services.runtime.settings import Settings
+from services.runtime.spec import Place
+
+
+class LeaseSeen(RouterLease, frozen=True, kw_only=True):
+    """Any entry of `leases`: those that are no router's have an empty `router_id`."""
+
+    router_id: str = ""
+    address: str = ""
+    http_port: int = 0
+    https_port: int | None = None
+    probe_token: str = ""
+
+
+class World:
+    """Shared by the apps of one runtime. `_fleet` in `__main__` fills in the mirrors and networks."""
+
+    def __init__(self, settings: Settings, bus: Bus, engine: Engine, node: str) -> None:
+        self.settings = settings
+        self.bus = bus
+        self.engine = engine
+        self.place = Place(instance=settings.instance, node=node)
+        self.vault = Vault(settings.secret_key)
+        self.clock = EngineClock()
+        self.wants = Wants()
+        self.routes: Bucket[Route] = Bucket(bus, subjects.ROUTES, Route)
+        self.networks: Networks
+        self.desired_mirror: Mirror[msgspec.Raw]
+        self.route_mirror: Mirror[Route]
+        self.applied_mirror: Mirror[Applied]
+        self.lease_mirror: Mirror[LeaseSeen]
+        self.routerless_since: float | None = None
+        self._opened: dict[str, dict[str, str]] = {}
+
+    def live_routers(self) -> dict[str, LeaseSeen]:
+        """Return the routers whose lease was heard within its time."""
+        oldest = monotonic() - LEASE_SECONDS
+        mirror = self.lease_mirror
+        return {
+            lease.router_id: lease
+            for key, lease in mirror.entries.items()
+            if lease.router_id and key.startswith("router.") and mirror.seen.get(key, 0.0) >= oldest
+        }
+
+    def routers_for(self, app_id: str) -> tuple[Router, ...]:
+        """Return the live routers with what each applied of the app's route."""
+        entries = self.applied_mirror.entries
+        found = [(router_id, entries.get(f"{app_id}.{router_id}")) for router_id in sorted(self.live_routers())]
+        return tuple(
+            Router(id=router_id, revision=entry.revision, sessions=entry.sessions) if entry else Router(id=router_id)
+            for router_id, entry in found
+        )
+
+    def env_of(self, release: Release) -> dict[str, str]:
+        """Return the release's environment in the clear; raises `UnreadableError`."""
+        known = self._opened.get(release.env)
+        if known is None:
+            known = self._opened[release.env] = self.vault.open(release.env, dict[str, str])
+        return known

@@ -1,0 +1,35 @@
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from libs.common.bus import Bus
+from libs.common.engine.connect import Engine
+from tests.integration.runtime.stack import Stack
+from tests.servers.nats import NatsServer
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder with a short path: a unix socket's name has at most 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="dk-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
+    bus = await Bus.connect(nats_server.url, "api")
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+async def stack(home: Path, nats_server: NatsServer, bus: Bus, engine: Engine) -> AsyncIterator[Stack]:
+    """Router and runtime, started; `desired` is complete and empty."""
+    stack = Stack(home, nats_server, bus, engine)
+    await stack.start()
+    yield stack
+    await stack.end()
