@@ -20,7 +20,8 @@ def main() -> int:
         if not process.claim(home.pid_file("supervisor")):
             sys.stderr.write("dockup: another supervisor runs on this state folder\n")
             return process.BUSY
-        family = children.all_children(home, home.load(), environment(home))
+        state, environ = home.load(), environment(home)
+        family = [*children.servers(home, state, environ), *children.services(home, state, environ)]
     except SettingError as error:
         sys.stderr.write(f"dockup: {error}\n")
         return 2

@@ -36,8 +36,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     rank: int = 0
 
 
-def all_children(home: Home, state: State, environ: Mapping[str, str]) -> list[Child]:
-    """NATS, Redis and every service that exists; what is imported here is shared by all."""
+def servers(home: Home, state: State, environ: Mapping[str, str]) -> list[Child]:
+    """NATS and Redis, unless the settings name the user's own."""
     if state.ports is None:
         raise SettingError("DOCKUP_HOME", "no ports are chosen yet; start with `dockup up`")
     settings = settings_of(environ)
@@ -49,10 +49,13 @@ def all_children(home: Home, state: State, environ: Mapping[str, str]) -> list[C
         found.append(Child(name="nats", argv=(nats_server(), "-c", str(home.nats_conf)), env=plain, rank=2))
     if not settings.redis_url:
         found.append(Child(name="redis", argv=redis_command(home), env=plain, rank=1))
+    return found
+
+
+def services(home: Home, state: State, environ: Mapping[str, str]) -> list[Child]:
+    """Every service that exists; what is imported here is shared by all."""
     entries = {service: entry for service in SERVICES if (entry := _entry(service))}
-    return found + [
-        Child(name=service, entry=entry, env=service_environment(service, home, state, environ)) for service, entry in entries.items()
-    ]
+    return [Child(name=service, entry=entry, env=service_environment(service, home, state, environ)) for service, entry in entries.items()]
 
 
 def _entry(service: str) -> Callable[[], None] | None:

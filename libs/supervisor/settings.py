@@ -58,7 +58,7 @@ def read_env_file(path: Path) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name.startswith(PREFIX):
             raise SettingError("DOCKUP_HOME", f"line {number} of {path} is not DOCKUP_NAME=VALUE")
-        found[name] = _unquote(value.strip())
+        found[name.strip()] = _unquote(value.strip())
     return found
 
 
