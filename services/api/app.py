@@ -22,12 +22,14 @@ from services.api.http.answers import answer
 from services.api.http.bodies import Knows, StrictJson
 from services.api.http.edge import Edge
 from services.api.http.principal import Principal
+from services.api.logs.controllers import LogsController
 from services.api.routes import STATE_ROUTES
 from services.api.settings import Settings
+from services.api.site.controllers import SiteController
 from services.api.system.controllers import SystemController, healthz, metrics
 from services.api.system.health import Health
 
-EDGE_ROUTES = (SystemController, AuthController, UserController, ApiKeyController)
+EDGE_ROUTES = (SystemController, AuthController, UserController, ApiKeyController, LogsController)
 _LONGEST_BODY = 4 * 1024 * 1024
 
 
@@ -38,7 +40,7 @@ def create_app(settings: Settings) -> Edge:
     """The whole API as an ASGI application. It starts with the database alone and answers while everything else is away."""
     knows = Knows()
     app = Edge(
-        route_handlers=[Router("/api/v1", route_handlers=[*EDGE_ROUTES, *STATE_ROUTES]), healthz, metrics],
+        route_handlers=[Router("/api/v1", route_handlers=[*EDGE_ROUTES, *STATE_ROUTES]), SiteController, healthz, metrics],
         dependencies={
             "core": Provide(_core, sync_to_thread=False),
             "principal": Provide(_principal, sync_to_thread=False),

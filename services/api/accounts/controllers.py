@@ -138,7 +138,7 @@ class UserController(Controller):
         """Remove the user, with sessions and API keys."""
         _need_all(principal)
         async with core.db.begin() as tx:
-            await service.delete_user(tx, user_id)
+            await service.delete_user(tx, user_id, heir_id=principal.user_id)
 
 
 def _need_all(principal: Principal) -> None:

@@ -99,15 +99,19 @@ async def update_user(tx: Tx, user_id: str, body: UserUpdate, hashed: str | None
     return User(id=before.id, email=before.email, role=role, disabled=disabled, created_at=before.created_at)
 
 
-async def delete_user(tx: Tx, user_id: str) -> None:
-    """Take the user with sessions and keys. `409` for the last admin and for an owner of projects."""
-    before = await _locked(tx, user_id)
-    if before.role == "admin" and not before.disabled:
-        await _need_another_admin(tx, user_id)
-    statement = select(func.count()).select_from(ProjectRow).where(ProjectRow.owner_id == user_id)
+async def delete_user(tx: Tx, user_id: str, heir_id: str) -> None:
+    """Take the user with sessions and keys. `409` for the one who asks and for an owner of projects.
+
+    What is kept of the user's projects that are gone is the heir's, who asks: history has an owner.
+    """
+    await _locked(tx, user_id)
+    if user_id == heir_id:
+        raise Problem("conflict", "Nobody deletes their own account: another admin has to.")
+    statement = select(func.count()).select_from(ProjectRow).where(ProjectRow.owner_id == user_id, ProjectRow.gone_at.is_(None))
     owned = (await tx.connection.execute(statement)).scalar_one()
     if owned:
         raise Problem("conflict", f"The user owns {owned} projects: delete them first, or set disabled.")
+    await tx.connection.execute(update(ProjectRow).where(ProjectRow.owner_id == user_id).values(owner_id=heir_id))
     await tx.connection.execute(delete(UserRow).where(UserRow.id == user_id))
 
 

@@ -16,6 +16,7 @@ from services.api.db.database import Database
 from services.api.db.tx import Tx
 from services.api.http.principal import SCOPES, Principal, including
 from services.api.http.problems import Problem, invalid, not_found
+from services.api.projects.access import membership, visible
 from services.api.projects.models import MemberRow, ProjectRow
 
 _COLUMNS = (
@@ -139,10 +140,7 @@ async def _project(tx: Tx, principal: Principal, project_id: str | None) -> str 
     chosen = project_id or principal.project_id
     if chosen is None:
         return None
-    member = select(MemberRow.project_id).where(MemberRow.user_id == principal.user_id)
-    statement = select(ProjectRow.id).where(ProjectRow.id == chosen)
-    if principal.role != "admin":
-        statement = statement.where((ProjectRow.owner_id == principal.user_id) | ProjectRow.id.in_(member))
+    statement = select(ProjectRow.id).outerjoin(MemberRow, membership(principal)).where(ProjectRow.id == chosen, visible(principal))
     if (await tx.connection.execute(statement)).first() is None:
         raise invalid("/project_id", "is no project of yours")
     return chosen

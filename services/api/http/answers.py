@@ -1,5 +1,6 @@
 """Every error that is raised becomes an `application/problem+json` answer here."""
 
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from services.api.http.problems import FieldError, Problem
 
 PROBLEM_JSON = "application/problem+json"
+_SQLITE_AWAY = ("locked", "busy", "unable to open", "disk", "readonly")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 logger = structlog.get_logger()
@@ -92,6 +94,9 @@ def _allowed(request: Request[Any, Any, Any]) -> list[str]:
 
 
 def _is_database_away(error: Exception) -> bool:
+    """Whether it is the database that is away, locked or full, and not a statement of ours that is wrong."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        return any(word in str(error.orig) for word in _SQLITE_AWAY)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     return isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError))

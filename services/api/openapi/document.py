@@ -1,0 +1,161 @@
+"""The OpenAPI 3.1 document: paths and parameters from Litestar, schemas from msgspec, errors and examples from our tables."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Response
+from litestar._openapi.datastructures import OpenAPIContext
+from litestar._openapi.path_item import create_path_item_for_route
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.routes import HTTPRoute
+
+from libs.common.service import VERSION
+from services.api.http.bodies import handler_name
+from services.api.http.guards import Scope
+from services.api.openapi import errors
+from services.api.openapi.examples import EXAMPLES
+from services.api.openapi.operation import Operation
+from services.api.openapi.operations import OPERATIONS
+from services.api.openapi.parameters import IDEMPOTENCY_KEY, IF_MATCH, tidy
+
+Json = dict[str, Any]
+_JSON = "application/json"
+_REF = "#/components/schemas/{name}"
+_DESCRIPTION = """Deploys containers and serves them over HTTPS.
+
+Send `Authorization: Bearer` with an API key (`dkp_…`) or the token of `POST /api/v1/auth/login`. Errors are
+`application/problem+json`: `code` is stable, `hint` says what to do next, `type` is a page that explains the code.
+`{app}` in a path is an app's id or its slug. Fields and query parameters that do not exist are refused, never ignored."""
+_HEADER = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One operation as Litestar knows it."""
+
+    path: str
+    method: str
+    handler: HTTPRouteHandler
+    spec: Json
+    entry: Operation
+
+    @property
+    def name(self) -> str:
+        return handler_name(self.handler)
+
+    @property
+    def scope(self) -> str | None:
+        """The scope that the route asks for; None for a public one."""
+        needed = [guard.needed for guard in self.handler.resolve_guards() if isinstance(guard, Scope)]
+        return needed[0] if needed else None
+
+    @property
+    def body(self) -> Any:  # noqa: ANN401 - any type that a route takes
+        data = self.handler.parsed_fn_signature.parameters.get("data")
+        return self.entry.body or (data.raw if data else None)
+
+    @property
+    def body_optional(self) -> bool:
+        data = self.handler.parsed_fn_signature.parameters.get("data")
+        return self.entry.body_optional or (data is not None and data.has_default)
+
+    @property
+    def answers(self) -> dict[int, Any]:
+        returned = self.handler.parsed_fn_signature.return_type
+        kind = returned.args[0] if returned.origin is Response else returned.annotation
+        own = {} if kind in {bytes, Any} or self.entry.answers.keys() & {self.handler.status_code} else {self.handler.status_code: kind}
+        return dict(sorted({**own, **self.entry.answers}.items()))
+
+
+def build(app: Litestar, url: str) -> bytes:
+    """The document as it is served; `url` is this server's own."""
+    found = list(_operations(app))
+    kinds = _kinds(found)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    refs = dict(zip(map(str, kinds), schemas, strict=True))
+    paths: dict[str, Json] = {}
+    for each in found:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, refs)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Dockup", "version": VERSION, "description": _DESCRIPTION},
+            "servers": [{"url": url}],
+            "paths": dict(sorted(paths.items())),
+            "components": {
+                "schemas": {**dict(sorted(components.items())), "Problem": errors.SCHEMA},
+                "examples": errors.examples({code for each in found for code in errors.codes(each)}, url),
+                "headers": {"RequestId": {"description": "The request's id; a client's own is kept.", "schema": {"type": "string"}}},
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a JWT."}},
+            },
+        }
+    )
+
+
+def _operations(app: Litestar) -> Iterator[Found]:
+    config = OpenAPIConfig(title="Dockup", version=VERSION, use_handler_docstrings=True)
+    context = OpenAPIContext(openapi_config=config, plugins=app.plugins.openapi)
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        shown = {m: h for m, (h, _) in route.route_handler_map.items() if m != "OPTIONS" and h.resolve_include_in_schema()}
+        if not shown:
+            continue
+        item = create_path_item_for_route(context, route).to_schema()
+        for method, handler in shown.items():
+            yield Found(route.path_format, method, handler, item[method.lower()], OPERATIONS.get(handler_name(handler), Operation()))
+
+
+def _kinds(found: list[Found]) -> list[Any]:
+    """Every type that is taken or given, once."""
+    kinds = [kind for each in found for kind in (each.body, *each.answers.values()) if kind is not None]
+    return list({str(kind): kind for kind in kinds}.values())
+
+
+def _operation(found: Found, refs: dict[str, Json]) -> Json:
+    text = " ".join((found.handler.fn.__doc__ or "").split())
+    operation: Json = {
+        "operationId": found.name,
+        "summary": text.partition(". ")[0].partition(": ")[0].rstrip("."),
+        "description": text,
+        "tags": found.spec.get("tags", []),
+        "parameters": [tidy(parameter) for parameter in found.spec.get("parameters", [])],
+        "responses": {**_answers(found, refs), **errors.responses(errors.codes(found))},
+        "security": [{"bearer": []}] if found.scope else [],
+    }
+    if found.scope:
+        operation["x-scope"] = found.scope
+    if found.method == "POST" and found.name != "logIn":
+        operation["parameters"].append(IDEMPOTENCY_KEY)
+    if "precondition_failed" in found.entry.errors:
+        operation["parameters"].append(IF_MATCH)
+    if found.body is not None:
+        operation["requestBody"] = {"required": not found.body_optional, "content": {_JSON: _media(found.body, refs)}}
+    return operation
+
+
+def _answers(found: Found, refs: dict[str, Json]) -> Json:
+    answers: Json = {}
+    for status, kind in found.answers.items():
+        answer: Json = {"description": _STATUS.get(status, "Done."), "headers": _HEADER}
+        if kind is not None:
+            answer["content"] = {_JSON: _media(kind, refs)}
+            if found.entry.text:
+                answer["content"][found.entry.text] = {"schema": {"type": "string"}}
+        answers[str(status)] = answer
+    return answers
+
+
+_STATUS = {
+    200: "Done.",
+    201: "Created.",
+    202: "Accepted: the work goes on; follow Location.",
+    204: "Done; there is nothing to say.",
+}
+
+
+def _media(kind: Any, refs: dict[str, Json]) -> Json:  # noqa: ANN401 - any type
+    members = [member for member in (getattr(kind, "__args__", None) or (kind,)) if member in EXAMPLES]
+    examples = {member.__name__: {"value": msgspec.to_builtins(EXAMPLES[member])} for member in members}
+    return {"schema": refs[str(kind)], **({"examples": examples} if examples else {})}

@@ -1,0 +1,72 @@
+"""One example of every body and answer. They are instances, so an example that no longer fits its type does not get past mypy."""
+
+from typing import Any
+
+from libs.common.service import VERSION
+from services.api.accounts.schemas import (
+    CreatedUser,
+    LoggedIn,
+    Login,
+    Me,
+    NewUser,
+    PasswordChange,
+    Registration,
+    User,
+    UserPage,
+    UserUpdate,
+)
+from services.api.api_keys.schemas import ApiKey, ApiKeyPage, NewApiKey, ReadableKey
+from services.api.http.catalogue import CATALOGUE
+from services.api.openapi import state_examples
+from services.api.system.schemas import CodePage, Component, Components, Status
+
+_AT = "2026-01-31T09:30:00.000Z"
+_LATER = "2026-01-31T21:30:00.000Z"
+_USER_ID = "usr_019c13f1d3a07c5e9d3a6c0b5f1e2d3c"
+_KEY_ID = "key_019c13f1d3a17b0c8e4f5a6b7c8d9e0f"
+_KEY = "dkp_Zk3vQ8rT1yW5bN7mX2cL9pJ4hG6fD0sA_eRuIoPzXcV"
+
+_user = User(id=_USER_ID, email="ada@example.com", role="member", disabled=False, created_at=_AT)
+_key = ApiKey(id=_KEY_ID, name="ci", scopes=["deploy"], project_id=None, expires_at=None, created_at=_AT)
+_ok = Component(status="ok", instances=1, latency_ms=0.8)
+
+_INSTANCES: tuple[Any, ...] = (
+    _user,
+    CreatedUser(id=_USER_ID, email="ada@example.com", role="member", disabled=False, created_at=_AT, password="q7Zk3vQ8rT1yW5bN7mX2"),  # noqa: S106 - an example
+    UserPage(items=[_user]),
+    Login(email="admin@localhost", password="the password in credentials.json"),  # noqa: S106 - an example
+    LoggedIn(token="eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiJzZXMifQ.c2ln", token_type="Bearer", expires_at=_LATER, user=_user),  # noqa: S106 - an example
+    Me(
+        id=_USER_ID,
+        email="ada@example.com",
+        role="member",
+        disabled=False,
+        created_at=_AT,
+        scopes=["read", "deploy", "write"],
+        key_id=None,
+        project_id=None,
+    ),
+    PasswordChange(current_password="the old one", new_password="a longer new one"),  # noqa: S106 - an example
+    Registration(email="ada@example.com", password="a long password"),  # noqa: S106 - an example
+    NewUser(email="ada@example.com", role="member"),
+    UserUpdate(role="admin"),
+    _key,
+    ApiKeyPage(items=[_key]),
+    NewApiKey(name="ci", scopes=["deploy"]),
+    ReadableKey(id=_KEY_ID, name="ci", scopes=["deploy"], project_id=None, expires_at=None, created_at=_AT, key=_KEY),
+    CATALOGUE["slug_taken"],
+    CodePage(items=[CATALOGUE["slug_taken"]]),
+    Status(
+        name="dockup",
+        status="ok",
+        version=VERSION,
+        base_domain="localhost",
+        url="https://localhost",
+        time=_AT,
+        components=Components(api=_ok, bus=_ok, database=_ok, cache=_ok, engine=_ok, builder=_ok, runtime=_ok, metrics=_ok, router=_ok),
+    ),
+    *state_examples.INSTANCES,
+)
+
+EXAMPLES: dict[type, Any] = {type(instance): instance for instance in _INSTANCES}
+"""By type."""

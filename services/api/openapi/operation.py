@@ -1,0 +1,19 @@
+"""The form of an entry in `operations`."""
+
+from typing import Any
+
+import msgspec
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the route's signature leaves out.
+
+    `answers`: status → type (None for no content), where the signature does not say them all. `text`: another media type that
+    `Accept` may ask for. `body`: the type of the body, where the route reads it by itself; `body_optional`: it may be empty.
+    """
+
+    errors: tuple[str, ...] = ()
+    answers: dict[int, Any] = {}
+    text: str = ""
+    body: Any = None
+    body_optional: bool = False

@@ -1,0 +1,27 @@
+"""What the signatures of the routes cannot say: the errors that each may give, and answers beside the usual one.
+
+By `operationId`. The errors that follow from a route's shape (a token, a body, a path parameter) are added by `document`.
+"""
+
+from services.api.openapi import state_operations
+from services.api.openapi.operation import Operation
+
+OPERATIONS: dict[str, Operation] = {
+    "getStatus": Operation(),
+    "listErrors": Operation(),
+    "getError": Operation(text="text/html"),
+    "logIn": Operation(errors=("invalid_credentials", "rate_limited")),
+    "getMe": Operation(),
+    "logOut": Operation(errors=("conflict",)),
+    "changePassword": Operation(errors=("invalid_credentials", "rate_limited")),
+    "register": Operation(errors=("registration_closed", "email_taken", "rate_limited", "idempotency_key_reused")),
+    "listUsers": Operation(),
+    "createUser": Operation(errors=("email_taken",)),
+    "updateUser": Operation(errors=("last_admin", "read_only_field")),
+    "deleteUser": Operation(errors=("conflict",)),
+    "listApiKeys": Operation(),
+    "createApiKey": Operation(),
+    "getApiKey": Operation(),
+    "deleteApiKey": Operation(),
+    **state_operations.OPERATIONS,
+}

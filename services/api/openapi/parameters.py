@@ -1,0 +1,44 @@
+"""Parameters: what Litestar says of them, tidied, and the headers that it does not know of."""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+_PATH = {
+    "app": "The app's id or its slug.",
+    "slug": "The app's slug.",
+    "project_id": "The project's id.",
+    "user_id": "The user's id.",
+    "key_id": "The API key's id.",
+    "deployment_id": "The deployment's id.",
+    "code": "An error code, as in `code` of a problem.",
+}
+_NOISE = ("deprecated", "allowEmptyValue", "allowReserved")
+
+IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same request gives the first answer again, for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "deploy-2026-01-31-1",
+}
+IF_MATCH: Json = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag that was read; 412 when the settings changed since.",
+    "schema": {"type": "string"},
+    "example": '"5f1e2d3c4b5a69788796a5b4c3d2e1f0"',
+}
+
+
+def tidy(parameter: Json) -> Json:
+    kept = {name: value for name, value in parameter.items() if name not in _NOISE}
+    if kept["in"] == "path":
+        kept["description"] = _PATH[kept["name"]]
+    schema = kept.get("schema", {})
+    schema.pop("description", None)
+    if "oneOf" in schema:  # an optional parameter is left out, never null
+        schema = {**{k: v for k, v in schema.items() if k != "oneOf"}, **next(s for s in schema["oneOf"] if s.get("type") != "null")}
+    return {**kept, "schema": schema}
