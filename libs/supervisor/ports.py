@@ -62,8 +62,9 @@ def _own(name: str, fixed: int | None, last: int | None, usual: range, probe: Pr
     if fixed:
         _must_be_free(name, fixed, "127.0.0.1", probe)
         return fixed
-    for port in (last, *usual):
-        if port and probe(port, "127.0.0.1") is None:
+    wanted: list[int] = [*([last] if last else []), *usual]
+    for port in wanted:
+        if probe(port, "127.0.0.1") is None:
             return port
     raise SettingError(name, f"is not set and the usual ports, {usual.start} to {usual.stop - 1}, are taken")
 

@@ -1,0 +1,65 @@
+# The developer's verbs. `just` alone lists them.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+python := ".venv/bin/python"
+home := env("DOCKUP_HOME", if `id -u` == "0" { "/var/lib/dockup" } else { env("HOME") / ".local/share/dockup" })
+
+[private]
+default:
+    @just --list --unsorted
+
+[doc("Make the environment with everything that developing needs")]
+[group("setup")]
+setup:
+    UV_PYTHON_DOWNLOADS=never uv sync --locked --all-groups
+
+[doc("Make the small images that tests and benchmarks deploy")]
+[group("setup")]
+images:
+    {{ python }} -m tests.images
+
+[doc("Remove caches and what the linters and tests left behind")]
+[group("setup")]
+clean:
+    rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist bench-results
+    find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+[doc("Format the code")]
+[group("check")]
+format:
+    {{ python }} -m ruff format
+    {{ python }} -m ruff check --fix
+
+[doc("Lint, types, and who may import whom")]
+[group("check")]
+check:
+    {{ python }} -m ruff check
+    {{ python }} -m ruff format --check
+    {{ python }} -m mypy
+    {{ python }} -m pytest -q tests/test_boundaries.py
+
+[doc("Everything that CI runs; arguments go to pytest")]
+[group("test")]
+test *arguments:
+    ./dockup test {{ arguments }}
+
+[doc("Kill everything in mid-deploy, at seeded random moments (minutes)")]
+[group("test")]
+faults *arguments:
+    {{ python }} -m pytest -m long tests/faults {{ arguments }}
+
+[doc("From a bare Debian to a running Dockup, in a folder of its own (root, debootstrap)")]
+[group("test")]
+bare *arguments:
+    tests/bare/run.sh {{ arguments }}
+
+[doc("Measure; the figures go to bench-results/ as JSON with the commit")]
+[group("measure")]
+bench *arguments:
+    {{ python }} -m pytest -m bench -s tests/bench {{ arguments }}
+
+[doc("Memory (PSS) of everything of a running Dockup, process by process")]
+[group("measure")]
+memory:
+    DOCKUP_HOME={{ home }} {{ python }} -P -m libs.supervisor.memory
