@@ -2,4 +2,21 @@
 
 from litestar.types import ControllerRouterHandler
 
-STATE_ROUTES: list[ControllerRouterHandler] = []
+from services.api.apps.controllers import AppController, ProjectAppController
+from services.api.deployments.controllers import DeployController, DeploymentController
+from services.api.env.controllers import EnvController
+from services.api.events.controllers import EventController
+from services.api.lifecycle.controllers import LifecycleController
+from services.api.projects.controllers import MemberController, ProjectController
+
+STATE_ROUTES: list[ControllerRouterHandler] = [
+    ProjectController,
+    MemberController,
+    ProjectAppController,
+    AppController,
+    DeployController,
+    DeploymentController,
+    LifecycleController,
+    EnvController,
+    EventController,
+]

@@ -1,9 +1,11 @@
 """Wakes who waits in this process for news of an app, a deployment, or the feed."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Awaitable, Callable, Iterable
+from time import monotonic
+from typing import Self, TypeVar
 
+T = TypeVar("T")
 EVERYTHING = "*"
 _POLL = 0.25
 """News of another API process has no wake here: who waits looks again after this many seconds."""
@@ -20,6 +22,14 @@ class Wakes:
 
     def ticket(self, key: str) -> "Ticket":
         return Ticket(self._waiting, key)
+
+    async def until(self, key: str, seconds: float, look: Callable[[], Awaitable[T | None]]) -> T | None:
+        """Return what `look` finds at last; None when it has found nothing in `seconds`."""
+        end = monotonic() + seconds
+        with self.ticket(key) as ticket:
+            while (found := await look()) is None and (left := end - monotonic()) > 0:
+                await ticket.wait(left)
+        return found
 
 
 class Ticket:

@@ -7,15 +7,19 @@ from services.api.db.base import Base
 
 
 class ProjectRow(Base):
-    """A project has one owner, and members with a role of their own."""
+    """A project has one owner, and members with a role of their own.
+
+    When it goes, the row stays as the history of its apps, without an owner.
+    """
 
     __tablename__ = "projects"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
-    owner_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[str] = mapped_column(String(24))
     updated_at: Mapped[str] = mapped_column(String(24))
+    gone_at: Mapped[str | None] = mapped_column(String(24))
 
 
 class MemberRow(Base):

@@ -1,0 +1,162 @@
+"""Routes of apps."""
+
+import time
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.params import Parameter
+
+from services.api.apps import follow, lookup, plans, service
+from services.api.apps.desired import host
+from services.api.apps.dry_run import planned, tried
+from services.api.apps.models import AppRow
+from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, NewApp
+from services.api.apps.view import etag, stale_at, to_view
+from services.api.core import Core
+from services.api.db.tx import Tx
+from services.api.http.guards import scope
+from services.api.http.principal import Principal
+from services.api.http.problems import Problem
+from services.api.http.replies import reply
+from services.api.http.strict import Cursor, DryRun, Limit, Wait
+from services.api.idempotency import Answer
+from services.api.projects.service import to_change as project_to_change
+from services.api.projects.service import to_read as project_to_read
+
+PurgeVolumes = Annotated[bool, Parameter(description="Destroy the data of the app's volumes too.")]
+IfMatch = Annotated[str | None, Parameter(header="If-Match", description="Change only what still has this ETag.")]
+
+
+class ProjectAppController(Controller):
+    path = "/projects/{project_id:str}/apps"
+    tags = ("Apps",)
+
+    @get(guards=[scope("read")])
+    async def list_project_apps(
+        self, *, core: Core, principal: Principal, project_id: str, limit: Limit = 50, cursor: Cursor = None
+    ) -> Response[AppPage]:
+        """The apps of one project, oldest first."""
+        async with core.db.read() as session:
+            await project_to_read(session, principal, project_id)
+        return await _page(core, principal, limit, cursor, project_id)
+
+    @post(guards=[scope("write")])
+    async def create_app(
+        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, project_id: str, data: NewApp, dry_run: DryRun = False
+    ) -> Response[App]:
+        """Make an app. Nothing runs until it is deployed."""
+
+        async def effect(tx: Tx) -> Answer:
+            project = await project_to_change(tx, principal, project_id, "write")
+            app = await service.create(tx, core.vault, project.id, data)
+            if dry_run:
+                return planned(tx, plans.create(app.slug, app.image, host(app.slug, core.settings.base_domain)))
+            view = to_view(app, core.settings, time.time())
+            return Answer(status=201, body=msgspec.json.encode(view), headers=headers_of(app))
+
+        return await tried(core, request, principal, effect, dry_run=dry_run)
+
+
+class AppController(Controller):
+    path = "/apps"
+    tags = ("Apps",)
+
+    @get(guards=[scope("read")])
+    async def list_apps(self, *, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> Response[AppPage]:
+        """Every app that you may see, oldest first."""
+        return await _page(core, principal, limit, cursor, None)
+
+    @get("/{app:str}", guards=[scope("read")])
+    async def get_app(self, *, core: Core, principal: Principal, app: str) -> Response[App]:
+        """One app, by id or slug."""
+        key = ("app", principal, app)
+        kept = core.fresh.look(key)
+        if isinstance(kept, Answer):
+            return reply(kept)
+        mark = core.fresh.now()
+        async with core.db.read() as session:
+            row, _ = await lookup.to_read(session, principal, app)
+        now = time.time()
+        answer = Answer(status=200, body=msgspec.json.encode(to_view(row, core.settings, now)), headers={"ETag": etag(row)})
+        core.fresh.keep(key, answer, mark, until=_until(row, core, now))
+        return reply(answer)
+
+    @put("/{app:str}", guards=[scope("write")])
+    async def update_app(
+        self,
+        *,
+        request: Request[Any, Any, Any],
+        core: Core,
+        principal: Principal,
+        app: str,
+        data: AppUpdate,
+        dry_run: DryRun = False,
+        if_match: IfMatch = None,
+    ) -> Response[App]:
+        """Merge settings. Replicas and limits are applied at once; the rest waits for the next deploy."""
+
+        async def effect(tx: Tx) -> Answer:
+            row = await lookup.to_change(tx, principal, app, "write")
+            service.check_match(row, if_match)
+            changed = await service.update(tx, core.vault, row, data, core.settings)
+            if dry_run:
+                return planned(tx, plans.update(row, changed))
+            view = to_view(row, core.settings, time.time())
+            return Answer(status=200, body=msgspec.json.encode(view), headers={"ETag": etag(row)})
+
+        return await tried(core, request, principal, effect, dry_run=dry_run)
+
+    @delete("/{app:str}", status_code=202, guards=[scope("write")])
+    async def delete_app(
+        self,
+        *,
+        core: Core,
+        principal: Principal,
+        app: str,
+        purge_volumes: PurgeVolumes = False,
+        dry_run: DryRun = False,
+        wait: Wait = None,
+    ) -> Response[App]:
+        """Remove the app with its containers, routes and images. With `wait`, 200 once nothing of it is left."""
+        del purge_volumes  # an app of this version has none
+        async with core.db.begin() as tx:
+            row = await lookup.to_delete(tx, principal, app, "write")
+            if dry_run:
+                return reply(Answer(status=200, body=msgspec.json.encode(plans.remove(row))))
+            await service.remove(tx, row)
+        at = await follow.until_gone(core, row.id, wait) if wait else None
+        if at is not None:
+            return reply(Answer(status=200, body=msgspec.json.encode(AppGone(id=row.id, slug=row.slug, deleted_at=at))))
+        view = to_view(row, core.settings, time.time())
+        return reply(Answer(status=202, body=msgspec.json.encode(view), headers=headers_of(row)))
+
+
+def headers_of(app: AppRow) -> dict[str, str]:
+    return {"Location": f"/api/v1/apps/{app.id}", "ETag": etag(app)}
+
+
+async def _page(core: Core, principal: Principal, limit: int, cursor: str | None, project_id: str | None) -> Response[AppPage]:
+    if cursor is not None and not cursor.startswith(lookup.ID_PREFIX):
+        raise Problem("invalid_cursor")
+    key = ("apps", principal, limit, cursor, project_id)
+    kept = core.fresh.look(key)
+    if isinstance(kept, bytes):
+        return reply(Answer(status=200, body=kept))
+    mark = core.fresh.now()
+    query = lookup.of(principal).order_by(AppRow.id).limit(limit + 1)
+    query = query.where(AppRow.id > cursor) if cursor else query
+    query = query.where(AppRow.project_id == project_id) if project_id else query
+    async with core.db.read() as session:
+        rows = list((await session.execute(query)).scalars())
+    now = time.time()
+    items = [to_view(row, core.settings, now) for row in rows[:limit]]
+    body = msgspec.json.encode(AppPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None))
+    core.fresh.keep(key, body, mark, until=min((_until(row, core, now) for row in rows), default=float("inf")))
+    return reply(Answer(status=200, body=body))
+
+
+def _until(app: AppRow, core: Core, now: float) -> float:
+    """Until when an answer may be kept: `stale` changes by itself."""
+    at = stale_at(app, core.settings)
+    return at if at > now else float("inf")

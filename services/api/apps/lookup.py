@@ -1,0 +1,61 @@
+"""Finding apps: by id or slug, for one principal, to read or to change."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.states import Intent
+from services.api.apps.models import AppRow
+from services.api.db.tx import Tx
+from services.api.http.principal import Principal
+from services.api.http.problems import Problem, not_found
+from services.api.projects.access import Standing, membership, standing, visible
+from services.api.projects.models import MemberRow, ProjectRow
+
+ID_PREFIX = "app_"
+
+
+def named(ref: str) -> ColumnElement[bool]:
+    """By id or slug; no slug has an underscore. Apps that are gone have no name any more."""
+    column = AppRow.id if ref.startswith(ID_PREFIX) else AppRow.slug
+    return (column == ref) & AppRow.gone_at.is_(None)
+
+
+def of(principal: Principal) -> Select[AppRow, str | None, str | None]:
+    """All the apps that the principal may see, each with what says their standing."""
+    return (
+        select(AppRow, ProjectRow.owner_id, MemberRow.role)
+        .join(ProjectRow, ProjectRow.id == AppRow.project_id)
+        .outerjoin(MemberRow, membership(principal))
+        .where(AppRow.gone_at.is_(None), visible(principal))
+    )
+
+
+async def to_read(session: AsyncSession, principal: Principal, ref: str) -> tuple[AppRow, Standing]:
+    """`404` for what does not exist and for what is somebody else's."""
+    row = (await session.execute(of(principal).where(named(ref)))).one_or_none()
+    return _found(row, principal, ref)
+
+
+async def to_change(tx: Tx, principal: Principal, ref: str, scope: str) -> AppRow:
+    """The app, locked. `403` when the role in its project does not give `scope`, `409 app_deleting` when it is on its way out."""
+    app = await to_delete(tx, principal, ref, scope)
+    if app.intent == Intent.DELETED:
+        raise Problem("app_deleting", f"{app.slug} is being deleted.")
+    return app
+
+
+async def to_delete(tx: Tx, principal: Principal, ref: str, scope: str) -> AppRow:
+    """As `to_change`, for what may be done to an app that is being deleted."""
+    query = of(principal).where(named(ref)).with_for_update(of=AppRow)
+    app, role = _found((await tx.session.execute(query)).one_or_none(), principal, ref)
+    role.need(scope)
+    return app
+
+
+def _found(row: Any, principal: Principal, ref: str) -> tuple[AppRow, Standing]:  # noqa: ANN401 - a row of `of`, or None
+    if row is None:
+        raise not_found("app", ref)
+    app, owner_id, member_role = row
+    return app, standing(principal, owner_id, member_role)

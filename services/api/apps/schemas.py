@@ -1,0 +1,145 @@
+"""What the routes of apps take and give."""
+
+from typing import Literal
+
+import msgspec
+
+from services.api.apps.grammar import (
+    Command,
+    Cpu,
+    DrainSeconds,
+    EnvName,
+    EnvValue,
+    HealthCheckBody,
+    Image,
+    Memory,
+    Port,
+    Replicas,
+    Slug,
+)
+from services.api.http.strict import Body, DisplayName, Page
+
+Unset = msgspec.UnsetType
+UNSET = msgspec.UNSET
+
+
+class HealthCheckView(msgspec.Struct, frozen=True, kw_only=True):
+    type: Literal["http", "tcp", "none"]
+    path: str
+    interval_seconds: float
+    timeout_seconds: float
+    start_period_seconds: float
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """An app. `cpu_usage` in percent of one core, `memory_usage` in MB, both of all replicas; `current_replicas`: how many run."""
+
+    id: str
+    project_id: str
+    name: str
+    slug: str
+    url: str
+    image: str | None
+    git_provider: str | None = None
+    git_repo_url: str | None = None
+    git_branch: str | None = None
+    root_directory: str | None = None
+    dockerfile_path: str | None = None
+    watch_paths: list[str] = []
+    internal_port: int
+    command: list[str] | None
+    env_keys: list[str]
+    cpu_limit: float | None
+    memory_limit: int | None
+    replicas: int
+    health_check: HealthCheckView
+    drain_seconds: float
+    release_command: list[str] | None = None
+    auto_deploy: bool = False
+    registry_id: str | None = None
+    domains: list[str] = []
+    status: Literal["running", "stopped", "paused", "restarting", "starting"]
+    status_reason: str | None
+    status_detail: str | None
+    cpu_usage: float | None
+    memory_usage: float | None
+    status_synced_at: str | None
+    stale: bool
+    current_deployment_id: str | None
+    current_replicas: int
+    pending_changes: bool
+    created_at: str
+    updated_at: str
+    links: dict[str, str]
+
+
+class AppPage(Page, frozen=True, kw_only=True):
+    items: list[App]
+
+
+class AppGone(msgspec.Struct, frozen=True, kw_only=True):
+    """The app is gone with its containers, routes and images. Its slug may be taken again by the same project alone."""
+
+    id: str
+    slug: str
+    deleted_at: str
+
+
+class Later(Body, frozen=True, kw_only=True):
+    """Fields of the contract whose features this version does not have. They come back as they were read, or not at all."""
+
+    git_provider: str | Unset | None = UNSET
+    git_repo_url: str | Unset | None = UNSET
+    git_branch: str | Unset | None = UNSET
+    root_directory: str | Unset | None = UNSET
+    dockerfile_path: str | Unset | None = UNSET
+    watch_paths: list[str] | Unset = UNSET
+    release_command: Command | Unset | None = UNSET
+    auto_deploy: bool | Unset = UNSET
+    registry_id: str | Unset | None = UNSET
+    domains: list[str] | Unset = UNSET
+
+
+class Settings(Later, frozen=True, kw_only=True):
+    """What may be set. What is left out keeps its value; null clears what may be empty. `env` is merged, and null removes a name."""
+
+    name: DisplayName | Unset = UNSET
+    image: Image | Unset | None = UNSET
+    internal_port: Port | Unset = UNSET
+    command: Command | Unset | None = UNSET
+    env: dict[EnvName, EnvValue | None] | Unset = UNSET
+    cpu_limit: Cpu | Unset | None = UNSET
+    memory_limit: Memory | Unset | None = UNSET
+    replicas: Replicas | Unset = UNSET
+    health_check: HealthCheckBody | Unset | None = UNSET
+    drain_seconds: DrainSeconds | Unset = UNSET
+
+
+class NewApp(Settings, frozen=True, kw_only=True):
+    """Without `slug` it is made from the name. `internal_port` is 80 unless it is given."""
+
+    name: DisplayName
+    slug: Slug | Unset = UNSET
+
+
+class AppUpdate(Settings, frozen=True, kw_only=True):
+    """The read-only fields may come back as they were read."""
+
+    id: str | Unset = UNSET
+    project_id: str | Unset = UNSET
+    slug: str | Unset = UNSET
+    url: str | Unset = UNSET
+    env_keys: list[str] | Unset = UNSET
+    status: str | Unset = UNSET
+    status_reason: str | Unset | None = UNSET
+    status_detail: str | Unset | None = UNSET
+    cpu_usage: float | Unset | None = UNSET
+    memory_usage: float | Unset | None = UNSET
+    status_synced_at: str | Unset | None = UNSET
+    stale: bool | Unset = UNSET
+    current_deployment_id: str | Unset | None = UNSET
+    current_replicas: int | Unset = UNSET
+    pending_changes: bool | Unset = UNSET
+    created_at: str | Unset = UNSET
+    updated_at: str | Unset = UNSET
+    links: dict[str, str] | Unset = UNSET

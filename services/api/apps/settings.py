@@ -1,0 +1,112 @@
+"""Merging what a person sends into an app's settings."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from libs.common.messages.api import HealthCheck
+from libs.common.secrets import MASK, Vault
+from services.api.apps.grammar import HealthCheckBody, check_env, check_limits, to_words
+from services.api.apps.models import AppRow
+from services.api.apps.schemas import UNSET, App, AppUpdate, Later, Settings
+from services.api.apps.view import fingerprint
+from services.api.deployments.moves import Frozen
+from services.api.http.problems import FieldError, Problem, invalid
+
+_frozen = msgspec.json.Decoder(Frozen)
+_COLUMNS = ("name", "image", "replicas", "cpu_limit", "memory_limit")
+_FROZEN = ("internal_port", "command", "health_check", "drain_seconds")
+_MOVING = frozenset(
+    {
+        "status_reason",
+        "status_detail",
+        "cpu_usage",
+        "memory_usage",
+        "status_synced_at",
+        "stale",
+        "current_deployment_id",
+        "current_replicas",
+        "pending_changes",
+        "updated_at",
+    }
+)
+"""Read-only fields that change by themselves: in a whole resource that comes back they may be older than what is there now."""
+
+
+def check_read_only(body: AppUpdate, view: App) -> None:
+    """`400 read_only_field` for each read-only field that is another than what was read."""
+    own = {field.name for field in msgspec.structs.fields(AppUpdate)} - {field.name for field in msgspec.structs.fields(Settings)}
+    is_whole = body.id == view.id and body.created_at == view.created_at
+    wrong = [name for name in sorted(own) if getattr(body, name) not in (UNSET, getattr(view, name)) and not (is_whole and name in _MOVING)]
+    if wrong:
+        errors = [FieldError(pointer=f"/{name}", detail="is read-only") for name in wrong]
+        raise Problem("read_only_field", f"{', '.join(wrong)}: read-only.", errors=errors)
+
+
+def check_later(body: Later, view: App | None = None) -> None:
+    """Fields of features that are not there yet are taken as they were read; setting one is refused."""
+    empty = App.__struct_defaults__
+    names = [field.name for field in msgspec.structs.fields(Later)]
+    defaults = dict(zip(App.__struct_fields__[-len(empty) :], empty, strict=True)) if empty else {}
+    wrong = [name for name in names if getattr(body, name) not in (UNSET, getattr(view, name, defaults.get(name)))]
+    if wrong:
+        errors = [FieldError(pointer=f"/{name}", detail="is not available in this version") for name in wrong]
+        raise Problem("validation_failed", f"{', '.join(wrong)}: not available in this version; deploy an image.", errors=errors)
+
+
+def merge(app: AppRow, body: Settings, vault: Vault) -> list[str]:
+    """Change the row; return the names of what is another now."""
+    changed = [name for name in _COLUMNS if _set(app, name, getattr(body, name))]
+    check_limits(app.cpu_limit, app.memory_limit)
+    changed += _merge_frozen(app, body)
+    if body.env is not UNSET and body.env and merge_env(app, body.env, vault):
+        changed.append("env")
+    app.fingerprint = fingerprint(app.image, app.settings, app.env)
+    return changed
+
+
+def merge_env(app: AppRow, env: Mapping[str, str | None], vault: Vault) -> bool:
+    """Merge `env` into the app's; None removes a name. The token stays the same when nothing changed."""
+    before = vault.open(app.env, dict[str, str])
+    masked = [name for name, value in env.items() if value == MASK]
+    if masked:
+        errors = [FieldError(pointer=f"/env/{name}", detail="is masked") for name in masked]
+        raise Problem("masked_value", f"{', '.join(masked)}: the mask is not a value.", errors=errors)
+    after = {name: value for name, value in {**before, **env}.items() if value is not None}
+    if after == before:
+        return False
+    check_env(after)
+    app.env, app.env_keys = vault.seal(after), msgspec.json.encode(sorted(after)).decode()
+    app.fingerprint = fingerprint(app.image, app.settings, app.env)
+    return True
+
+
+def _set(app: AppRow, name: str, value: object) -> bool:
+    if value is UNSET or value == getattr(app, name):
+        return False
+    setattr(app, name, value)
+    return True
+
+
+def _merge_frozen(app: AppRow, body: Settings) -> list[str]:
+    before = _frozen.decode(app.settings)
+    values: dict[str, object] = {}
+    if body.internal_port is not UNSET:
+        values["internal_port"] = body.internal_port
+    if body.drain_seconds is not UNSET:
+        values["drain_seconds"] = body.drain_seconds
+    if not isinstance(body.command, msgspec.UnsetType):
+        values["command"] = to_words(body.command)
+    if not isinstance(body.health_check, msgspec.UnsetType):
+        values["health_check"] = _health_check(body.health_check)
+    after = msgspec.structs.replace(before, **values)
+    app.settings = msgspec.json.encode(after).decode()
+    return [name for name in _FROZEN if getattr(before, name) != getattr(after, name)]
+
+
+def _health_check(body: HealthCheckBody | None) -> HealthCheck:
+    if body is None:
+        return HealthCheck()
+    if body.type != "http" and body.path != "/":
+        raise invalid("/health_check/path", f"means nothing for a check of type {body.type}")
+    return HealthCheck(**{field: getattr(body, field) for field in body.__struct_fields__})

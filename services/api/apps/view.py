@@ -1,0 +1,86 @@
+"""From an app's row to what a client reads, and what of it may be kept for how long."""
+
+import hashlib
+from typing import Literal, cast
+
+import msgspec
+
+from libs.common.clock import parse
+from services.api.apps.models import AppRow
+from services.api.apps.schemas import App, HealthCheckView
+from services.api.deployments.moves import Frozen
+from services.api.settings import Settings
+
+_frozen = msgspec.json.Decoder(Frozen)
+_keys = msgspec.json.Decoder(list[str])
+_STALE_AFTER = 3
+Status = Literal["running", "stopped", "paused", "restarting", "starting"]
+
+
+def stale_at(app: AppRow, settings: Settings) -> float:
+    """Unix time from which on the last sync counts as old."""
+    since = parse(app.synced_at or app.created_at).timestamp()
+    return since + _STALE_AFTER * settings.sync_seconds
+
+
+def to_view(app: AppRow, settings: Settings, now: float) -> App:
+    frozen = _frozen.decode(app.settings)
+    check = frozen.health_check
+    return App(
+        id=app.id,
+        project_id=app.project_id,
+        name=app.name,
+        slug=app.slug,
+        url=settings.app_url(app.slug),
+        image=app.image,
+        internal_port=frozen.internal_port,
+        command=list(frozen.command) if frozen.command is not None else None,
+        env_keys=_keys.decode(app.env_keys),
+        cpu_limit=app.cpu_limit,
+        memory_limit=app.memory_limit,
+        replicas=app.replicas,
+        health_check=HealthCheckView(
+            type=cast("Literal['http', 'tcp', 'none']", check.type),
+            path=check.path,
+            interval_seconds=check.interval_seconds,
+            timeout_seconds=check.timeout_seconds,
+            start_period_seconds=check.start_period_seconds,
+        ),
+        drain_seconds=frozen.drain_seconds,
+        status=cast("Status", app.status),
+        status_reason=app.status_reason,
+        status_detail=app.status_detail,
+        cpu_usage=app.cpu_usage,
+        memory_usage=app.memory_usage,
+        status_synced_at=app.synced_at,
+        stale=now >= stale_at(app, settings),
+        current_deployment_id=app.current_deployment_id,
+        current_replicas=app.current_replicas,
+        pending_changes=app.current_fingerprint is not None and app.current_fingerprint != app.fingerprint,
+        created_at=app.created_at,
+        updated_at=app.updated_at,
+        links=_links(app),
+    )
+
+
+def etag(app: AppRow) -> str:
+    """Of the settings alone: what changes by itself does not change it."""
+    parts = [app.name, app.fingerprint, app.replicas, app.cpu_limit, app.memory_limit]
+    return f'"{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]}"'
+
+
+def fingerprint(image: str | None, settings: str, env: str) -> str:
+    """Of what containers are made from: differs from that of the current release when changes are pending."""
+    return hashlib.sha256("\0".join((image or "", settings, env)).encode()).hexdigest()
+
+
+def _links(app: AppRow) -> dict[str, str]:
+    base = f"/api/v1/apps/{app.id}"
+    return {
+        "self": base,
+        "project": f"/api/v1/projects/{app.project_id}",
+        "deployments": f"{base}/deployments",
+        "events": f"{base}/events",
+        "logs": f"{base}/logs",
+        "env": f"{base}/env",
+    }

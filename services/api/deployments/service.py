@@ -1,0 +1,140 @@
+"""What happens to deployments. Functions that take a `Tx` are the inside of one transaction."""
+
+from typing import Any, Literal, cast
+
+import msgspec
+from sqlalchemy import Select, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common import clock, ids, log
+from libs.common.messages.failure import Failure
+from libs.common.states import DeploymentStatus, Intent
+from services.api.apps.models import AppRow
+from services.api.apps.observed import refresh
+from services.api.db.tx import Tx
+from services.api.deployments.models import DeploymentRow, ReleaseRow
+from services.api.deployments.moves import Phase, milliseconds, prepare, supersede
+from services.api.deployments.schemas import Deployment, DeploymentStatusWord
+from services.api.http.principal import Principal
+from services.api.http.problems import Problem, not_found
+from services.api.projects.access import membership, visible
+from services.api.projects.models import MemberRow, ProjectRow
+from services.api.settings import Settings
+
+_failure = msgspec.json.Decoder(Failure)
+_phases = msgspec.json.Decoder(list[Phase])
+_HTTP_REQUEST_ID = log.HEADERS["request_id"]
+
+
+async def deploy(tx: Tx, app: AppRow, actor: str, settings: Settings) -> Deployment:
+    """Freeze the app's settings into a release and have its image prepared. `409 nothing_to_deploy` without an image."""
+    if app.image is None:
+        raise Problem("nothing_to_deploy", f"{app.slug} has no image.")
+    app.release += 1
+    app.intent = Intent.RUNNING.value
+    if app.op == "stop":
+        app.op = None
+    if app.newest_status in {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING, DeploymentStatus.DEPLOYING}:
+        await supersede(tx, app, app.release)
+    values = _new(app, actor)
+    release = {
+        "app_id": app.id,
+        "number": app.release,
+        "deployment_id": values["id"],
+        "image": app.image,
+        "settings": app.settings,
+        "env": app.env,
+        "fingerprint": app.fingerprint,
+    }
+    await tx.connection.execute(insert(ReleaseRow).values(release))
+    await tx.connection.execute(insert(DeploymentRow).values(values))
+    app.newest_status = DeploymentStatus.QUEUED.value
+    await refresh(tx, app)
+    tx.send(prepare(values["id"], app.id, app.release, app.image))
+    _record_queued(tx, app, values["id"])
+    return to_view(DeploymentRow(**values), app.image, app.slug, settings)
+
+
+def _new(app: AppRow, actor: str) -> dict[str, Any]:
+    now = clock.now()
+    return {
+        "id": ids.new("dep"),
+        "app_id": app.id,
+        "number": app.release,
+        "trigger": "api",
+        "source": "image",
+        "status": DeploymentStatus.QUEUED.value,
+        "actor": actor,
+        "request_id": log.outgoing().get(_HTTP_REQUEST_ID, ""),
+        "created_at": now,
+        "asked_at": now,
+        "phases": "[]",
+    }
+
+
+def _record_queued(tx: Tx, app: AppRow, deployment_id: str) -> None:
+    tx.record(
+        "deployment.queued",
+        f"Deployment {app.release} of {app.image} was asked for.",
+        app_id=app.id,
+        project_id=app.project_id,
+        deployment_id=deployment_id,
+        event_id=f"{deployment_id}.queued",
+    )
+
+
+def of(principal: Principal) -> Select[DeploymentRow, str, str]:
+    """Deployments of apps that the principal may see, with image and slug."""
+    return (
+        select(DeploymentRow, ReleaseRow.image, AppRow.slug)
+        .join(AppRow, AppRow.id == DeploymentRow.app_id)
+        .join(ReleaseRow, (ReleaseRow.app_id == DeploymentRow.app_id) & (ReleaseRow.number == DeploymentRow.number))
+        .join(ProjectRow, ProjectRow.id == AppRow.project_id)
+        .outerjoin(MemberRow, membership(principal))
+        .where(AppRow.gone_at.is_(None), visible(principal))
+    )
+
+
+async def get(session: AsyncSession, principal: Principal, deployment_id: str, settings: Settings) -> Deployment:
+    row = (await session.execute(of(principal).where(DeploymentRow.id == deployment_id))).one_or_none()
+    if row is None:
+        raise not_found("deployment", deployment_id)
+    return to_view(row[0], row[1], row[2], settings)
+
+
+async def page(
+    session: AsyncSession, principal: Principal, app_id: str, *, before: int | None, limit: int, settings: Settings
+) -> tuple[list[Deployment], int | None]:
+    """Return the newest first, and the number to go on before."""
+    query = of(principal).where(DeploymentRow.app_id == app_id).order_by(DeploymentRow.number.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(DeploymentRow.number < before)
+    rows = (await session.execute(query)).all()
+    items = [to_view(row[0], row[1], row[2], settings) for row in rows[:limit]]
+    return items, items[-1].number if len(rows) > limit else None
+
+
+def to_view(row: DeploymentRow, image: str, slug: str, settings: Settings) -> Deployment:
+    return Deployment(
+        id=row.id,
+        app_id=row.app_id,
+        number=row.number,
+        trigger=cast("Literal['api']", row.trigger),
+        source=cast("Literal['image']", row.source),
+        status=cast("DeploymentStatusWord", row.status),
+        image=image,
+        image_digest=row.image_digest,
+        actor=row.actor,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        duration_ms=milliseconds(row.created_at, row.finished_at) if row.finished_at else None,
+        phases=_phases.decode(row.phases),
+        failure=_failure.decode(row.failure) if row.failure else None,
+        url=settings.app_url(slug),
+        links={
+            "self": f"/api/v1/deployments/{row.id}",
+            "app": f"/api/v1/apps/{row.app_id}",
+            "logs": f"/api/v1/apps/{row.app_id}/logs?deployment_id={row.id}",
+        },
+    )

@@ -1,0 +1,61 @@
+"""Reading the feed. What a page shows, a stream shows: both read SQL up to the cursor."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.common import subjects
+from services.api.db.tables import CursorRow
+from services.api.events.models import EventRow
+from services.api.events.schemas import Event, EventPage
+from services.api.http.principal import Principal
+from services.api.http.problems import Problem
+from services.api.projects.access import in_visible_project
+
+_COLUMNS = (
+    EventRow.seq,
+    EventRow.type,
+    EventRow.at,
+    EventRow.app_id,
+    EventRow.deployment_id,
+    EventRow.actor,
+    EventRow.level,
+    EventRow.message,
+    EventRow.data,
+)
+
+
+async def head(connection: AsyncConnection) -> int:
+    """How far the stream was read."""
+    return (await connection.execute(select(CursorRow.seq).where(CursorRow.name == subjects.EVENTS))).scalar_one()
+
+
+async def read(connection: AsyncConnection, principal: Principal, app_id: str | None, after: int, limit: int) -> EventPage:
+    """Events after `after`, the oldest first. `410 cursor_expired` for a cursor past the head."""
+    last = await head(connection)
+    if after > last:
+        raise Problem("cursor_expired", f"The cursor {after} is past the newest event, {last}.", restart_after=last)
+    query = select(*_COLUMNS).where(EventRow.seq > after).order_by(EventRow.seq).limit(limit)
+    mine = EventRow.app_id == app_id if app_id is not None else in_visible_project(principal, EventRow.project_id)
+    rows = (await connection.execute(query.where(mine))).all()
+    return EventPage(items=_views(rows), next_after=rows[-1].seq if len(rows) == limit else last)
+
+
+def _views(rows: Iterable[Any]) -> list[Event]:
+    return [
+        Event(
+            seq=row.seq,
+            type=row.type,
+            at=row.at,
+            app_id=row.app_id,
+            deployment_id=row.deployment_id,
+            actor=row.actor,
+            level=row.level,
+            message=row.message,
+            data=msgspec.json.decode(row.data),
+        )
+        for row in rows
+    ]

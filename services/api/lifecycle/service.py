@@ -1,0 +1,51 @@
+"""Start, stop and restart: changes of what is wanted, which the runtime makes so."""
+
+from libs.common import clock
+from libs.common.states import Intent
+from services.api.apps.desired import desire
+from services.api.apps.models import AppRow
+from services.api.apps.observed import refresh
+from services.api.db.tx import Tx
+from services.api.deployments.moves import UNDER_WAY, cancel_all
+from services.api.http.problems import Problem
+
+
+async def start(tx: Tx, app: AppRow) -> None:
+    """Nothing to do for one that runs. `409 app_not_running` when it was never deployed."""
+    _need_release(app)
+    if app.intent == Intent.RUNNING:
+        return
+    app.intent = Intent.RUNNING.value
+    await _change(tx, app, "start", "is being started")
+
+
+async def stop(tx: Tx, app: AppRow) -> None:
+    """Drain and remove the replicas. What is being deployed is cancelled: a stopped app stays stopped."""
+    if app.intent == Intent.STOPPED:
+        return
+    if app.current is None and app.newest_status not in UNDER_WAY:
+        return
+    await cancel_all(tx, app, "the app was stopped")
+    app.intent = Intent.STOPPED.value
+    await _change(tx, app, "stop", "is being stopped")
+
+
+async def restart(tx: Tx, app: AppRow) -> None:
+    """Replace every replica, the new ones first. One that is stopped is started."""
+    _need_release(app)
+    app.intent = Intent.RUNNING.value
+    app.restart += 1
+    await _change(tx, app, "restart", "is being restarted")
+
+
+def _need_release(app: AppRow) -> None:
+    if app.current is None:
+        raise Problem("app_not_running", f"{app.slug} has no live release to start.")
+
+
+async def _change(tx: Tx, app: AppRow, op: str, words: str) -> None:
+    app.op, app.op_revision = op, app.revision + 1
+    app.updated_at = clock.now()
+    tx.record(f"app.{op}", f"The app {words}.", app_id=app.id, project_id=app.project_id)
+    await refresh(tx, app)
+    desire(tx, app)

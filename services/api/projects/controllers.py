@@ -1,0 +1,142 @@
+"""Routes of projects and their members."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.params import Parameter
+from sqlalchemy import func, select
+
+from services.api.apps.models import AppRow
+from services.api.apps.service import all_in
+from services.api.apps.service import remove as remove_app
+from services.api.core import Core
+from services.api.db.tx import Tx
+from services.api.http.guards import scope
+from services.api.http.principal import Principal
+from services.api.http.problems import Problem
+from services.api.http.replies import reply
+from services.api.http.strict import Cursor, Limit, Wait
+from services.api.idempotency import Answer, once
+from services.api.projects import service
+from services.api.projects.access import OWNER, Standing, standing
+from services.api.projects.models import ProjectRow
+from services.api.projects.schemas import (
+    Member,
+    MemberPage,
+    NewProject,
+    NewRole,
+    Project,
+    ProjectGone,
+    ProjectPage,
+    ProjectUpdate,
+)
+
+Cascade = Annotated[bool, Parameter(description="Delete the project's apps too.")]
+
+
+class ProjectController(Controller):
+    path = "/projects"
+    tags = ("Projects",)
+
+    @get(guards=[scope("read")])
+    async def list_projects(self, *, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> ProjectPage:
+        """The projects that you own or are a member of, oldest first; an admin sees all."""
+        query = service.of(principal).order_by(ProjectRow.id).limit(limit + 1)
+        async with core.db.read() as session:
+            rows = (await session.execute(query.where(ProjectRow.id > cursor) if cursor else query)).all()
+        items = [service.to_view(row[0], standing(principal, row[0].owner_id, row[1]), row[2]) for row in rows[:limit]]
+        return ProjectPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+
+    @post(guards=[scope("write")])
+    async def create_project(
+        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, data: NewProject
+    ) -> Response[Project]:
+        """Make a project of your own."""
+
+        async def effect(tx: Tx) -> Answer:
+            project = await service.create(tx, principal, data.name)
+            view = service.to_view(project, Standing(role=OWNER, is_admin=False), 0)
+            return Answer(status=201, body=msgspec.json.encode(view), headers={"Location": f"/api/v1/projects/{project.id}"})
+
+        return reply(await once(core, request, principal, effect))
+
+    @get("/{project_id:str}", guards=[scope("read")])
+    async def get_project(self, *, core: Core, principal: Principal, project_id: str) -> Project:
+        """One project."""
+        async with core.db.read() as session:
+            return (await service.to_read(session, principal, project_id))[0]
+
+    @put("/{project_id:str}", guards=[scope("write")])
+    async def update_project(self, *, core: Core, principal: Principal, project_id: str, data: ProjectUpdate) -> Project:
+        """Rename a project."""
+        async with core.db.begin() as tx:
+            project = await service.to_change(tx, principal, project_id, "write")
+            view, having = await service.to_read(tx.session, principal, project_id)
+            service.update(tx, project, view, data)
+            return service.to_view(project, having, view.app_count)
+
+    @delete("/{project_id:str}", status_code=202, guards=[scope("write")])
+    async def delete_project(
+        self, *, core: Core, principal: Principal, project_id: str, cascade: Cascade = False, wait: Wait = None
+    ) -> Response[ProjectGone]:
+        """Delete a project: 200 when nothing of it is left, 202 while its apps are being removed."""
+        async with core.db.begin() as tx:
+            project, having = await service.locked(tx, principal, project_id)
+            having.need_owner()
+            apps = await all_in(tx, project_id)
+            if apps and not cascade:
+                raise Problem("project_not_empty", f"The project has {len(apps)} apps.")
+            for app in apps:
+                await remove_app(tx, app)
+            await service.remove(tx, project)
+        left = await _until_empty(core, project_id, wait if apps and wait else 0)
+        body = ProjectGone(id=project_id, apps_left=left)
+        return reply(Answer(status=202 if left else 200, body=msgspec.json.encode(body)))
+
+
+class MemberController(Controller):
+    path = "/projects/{project_id:str}/members"
+    tags = ("Projects",)
+
+    @get(guards=[scope("read")])
+    async def list_members(
+        self, *, core: Core, principal: Principal, project_id: str, limit: Limit = 50, cursor: Cursor = None
+    ) -> MemberPage:
+        """Who may work in the project, besides its owner."""
+        async with core.db.read() as session:
+            await service.to_read(session, principal, project_id)
+            found = await service.members(session, project_id, limit + 1, cursor)
+        return MemberPage(items=found[:limit], next_cursor=found[limit - 1].user_id if len(found) > limit else None)
+
+    @put("/{user_id:str}", guards=[scope("write")])
+    async def set_member(self, *, core: Core, principal: Principal, project_id: str, user_id: str, data: NewRole) -> Member:
+        """Add a member, or change a member's role."""
+        async with core.db.begin() as tx:
+            project, having = await service.locked(tx, principal, project_id)
+            having.need_owner()
+            return await service.set_member(tx, project, user_id, data.role)
+
+    @delete("/{user_id:str}", guards=[scope("write")])
+    async def remove_member(self, *, core: Core, principal: Principal, project_id: str, user_id: str) -> None:
+        """Remove a member from the project."""
+        async with core.db.begin() as tx:
+            project, having = await service.locked(tx, principal, project_id)
+            if user_id != principal.user_id:
+                having.need_owner()
+            await service.remove_member(tx, project, user_id)
+
+
+async def _until_empty(core: Core, project_id: str, seconds: float) -> int:
+    """How many apps are left, at the latest after `seconds`."""
+    query = select(func.count()).select_from(AppRow).where(AppRow.project_id == project_id, AppRow.gone_at.is_(None))
+    left = 0
+
+    async def empty() -> bool | None:
+        nonlocal left
+        async with core.db.connect() as connection:
+            left = (await connection.execute(query)).scalar_one()
+        return left == 0 or None
+
+    await core.wakes.until("*", seconds, empty)
+    return left

@@ -1,0 +1,66 @@
+"""What the routes of projects take and give."""
+
+from typing import Literal
+
+import msgspec
+
+from services.api.http.strict import Body, DisplayName, Page
+
+MemberRole = Literal["viewer", "deployer", "maintainer"]
+Role = Literal["owner", "viewer", "deployer", "maintainer"]
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """`role` is the caller's own; None for an admin who has no part in the project. `app_count`: apps that are not being deleted."""
+
+    id: str
+    name: str
+    owner_id: str
+    role: Role | None
+    app_count: int
+    created_at: str
+    updated_at: str
+    links: dict[str, str]
+
+
+class ProjectPage(Page, frozen=True, kw_only=True):
+    items: list[Project]
+
+
+class NewProject(Body, frozen=True, kw_only=True):
+    name: DisplayName
+
+
+class ProjectUpdate(Body, frozen=True, kw_only=True):
+    """What is left out stays. The rest of a project comes back unchanged or not at all."""
+
+    name: DisplayName | msgspec.UnsetType = msgspec.UNSET
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    owner_id: str | msgspec.UnsetType = msgspec.UNSET
+    role: str | msgspec.UnsetType | None = msgspec.UNSET
+    app_count: int | msgspec.UnsetType = msgspec.UNSET
+    created_at: str | msgspec.UnsetType = msgspec.UNSET
+    updated_at: str | msgspec.UnsetType = msgspec.UNSET
+    links: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ProjectGone(msgspec.Struct, frozen=True, kw_only=True):
+    """`apps_left`: how many of its apps are still being removed."""
+
+    id: str
+    apps_left: int
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: str
+    email: str
+    role: MemberRole
+    created_at: str
+
+
+class MemberPage(Page, frozen=True, kw_only=True):
+    items: list[Member]
+
+
+class NewRole(Body, frozen=True, kw_only=True):
+    role: MemberRole
