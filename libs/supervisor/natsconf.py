@@ -39,6 +39,7 @@ GRANTS: dict[str, Grants] = {
     "builder": Grants(publishes=("dockup.log.>",), buckets=(subjects.DESIRED,), works=True),
     "runtime": Grants(
         publishes=("dockup.log.>",),
+        reads=(subjects.LOGS,),
         buckets=(subjects.DESIRED, subjects.APPLIED, subjects.LEASES, subjects.SCALE, subjects.ROUTES),
         writes={subjects.ROUTES: ">", subjects.LEASES: "runtime.>"},
     ),
