@@ -19,6 +19,7 @@ from services.builder.__main__ import serve
 from services.builder.settings import Settings
 from tests import images
 from tests.conftest import DOCKER_HOST
+from tests.servers.gateway import SlowRoad
 from tests.servers.nats import NatsServer
 from tests.servers.registry import RegistryServer
 
@@ -144,5 +145,20 @@ def pushed(registry: RegistryServer) -> Iterator[str]:
     reference = registry.push(local, "team/app")
     images.client().remove_image(local)
     yield reference
-    with contextlib.suppress(Exception):
-        images.client().remove_image(reference)
+    forget(registry.port)
+
+
+@pytest.fixture
+async def road(registry: RegistryServer) -> AsyncIterator[SlowRoad]:
+    """A way to the registry that can be slow."""
+    road = SlowRoad(registry.port)
+    await road.open()
+    yield road
+    road.close()
+    forget(road.port)
+
+
+def forget(port: int) -> None:
+    """Remove what was pulled through that port; one that was pulled by its digest has no tag."""
+    for image in images.client().images(name=f"127.0.0.1:{port}/team/app"):
+        images.client().remove_image(image["Id"], force=True)

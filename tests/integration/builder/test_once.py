@@ -16,7 +16,6 @@ from services.builder.settings import Settings
 from tests import images
 from tests.integration.builder.conftest import Stage, Start
 from tests.servers.gateway import SlowRoad
-from tests.servers.registry import RegistryServer
 
 ROOT = Path(__file__).parents[3]
 
@@ -32,9 +31,8 @@ def process(settings: Settings) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "services.builder"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
 
 
-async def test_a_builder_that_is_killed_in_mid_pull(stage: Stage, settings: Settings, pushed: str, registry: RegistryServer) -> None:
-    road = SlowRoad(registry.port, rate=0)
-    await road.open()
+async def test_a_builder_that_is_killed_in_mid_pull(stage: Stage, settings: Settings, pushed: str, road: SlowRoad) -> None:
+    road.rate = 0
     first = process(settings)
     try:
         command = await stage.prepare(f"127.0.0.1:{road.port}/{pushed.partition('/')[2]}")
@@ -51,12 +49,24 @@ async def test_a_builder_that_is_killed_in_mid_pull(stage: Stage, settings: Sett
     finally:
         second.terminate()
         assert second.wait(10) == 0
-        road.close()
     assert [event.event_id for event in stage.all(ImageReady)] == [f"{command.command_id}.ready"]
     assert len(stage.all(ImageStarted)) == 1
     assert stage.all(ImageFailed) == []
     assert not ready.found
-    images.client().remove_image(f"127.0.0.1:{road.port}/team/app:1")
+
+
+async def test_a_builder_that_is_told_to_end_in_mid_pull(stage: Stage, settings: Settings, pushed: str, road: SlowRoad) -> None:
+    road.rate = 0
+    builder = process(settings)
+    try:
+        await stage.prepare(f"127.0.0.1:{road.port}/{pushed.partition('/')[2]}")
+        async with asyncio.timeout(20):
+            await road.came.wait()
+        builder.terminate()
+        assert await asyncio.to_thread(builder.wait, 5) == 0
+    finally:
+        builder.kill()
+    assert [name for name, _body in stage.events] == ["ImageStarted"]
 
 
 async def test_the_same_command_again_says_the_same(stage: Stage, start: Start) -> None:
@@ -71,10 +81,9 @@ async def test_the_same_command_again_says_the_same(stage: Stage, start: Start) 
 
 
 async def test_an_app_that_is_deleted_while_its_image_is_pulled(
-    stage: Stage, start: Start, pushed: str, registry: RegistryServer, engine: Engine
+    stage: Stage, start: Start, pushed: str, road: SlowRoad, engine: Engine
 ) -> None:
-    road = SlowRoad(registry.port, rate=0)
-    await road.open()
+    road.rate = 0
     await start()
     await stage.prepare(f"127.0.0.1:{road.port}/{pushed.partition('/')[2]}")
     async with asyncio.timeout(10):
@@ -83,7 +92,6 @@ async def test_an_app_that_is_deleted_while_its_image_is_pulled(
     await stage.done()
     assert [name for name, _body in stage.events] == ["ImageStarted"]
     assert await engine_images.list_tags(engine, f"dockup/{stage.app_id}") == []
-    road.close()
 
 
 async def test_an_image_that_comes_after_its_app_went(stage: Stage, start: Start, engine: Engine) -> None:

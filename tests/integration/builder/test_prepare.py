@@ -1,7 +1,6 @@
 """From a name to an image that is held: found, pulled, or refused for a reason that can be acted on."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,6 @@ from tests.conftest import DOCKER_HOST
 from tests.integration.builder.conftest import Stage, Start
 from tests.servers.gateway import Gateway, SlowRoad
 from tests.servers.registry import RegistryServer
-
-
-@pytest.fixture
-async def road(registry: RegistryServer) -> AsyncIterator[SlowRoad]:
-    """A way to the registry that can be slow."""
-    road = SlowRoad(registry.port)
-    await road.open()
-    yield road
-    road.close()
 
 
 async def failure(stage: Stage, start: Start, reference: str, **settings: object) -> Failure:
@@ -92,7 +82,6 @@ async def test_progress_is_said(stage: Stage, start: Start, pushed: str, road: S
     assert all(event.total_bytes >= event.done_bytes for event in said)
     assert max(event.total_bytes for event in said) > 900_000
     assert len({event.event_id for event in said}) == len(said)
-    images.client().remove_image(f"127.0.0.1:{road.port}/team/app:1")
     assert not ready.found
 
 
@@ -157,4 +146,3 @@ async def test_an_engine_that_goes_in_the_middle_of_a_pull(stage: Stage, start: 
     await stage.done()
     assert stage.all(ImageFailed) == []
     gateway.cut()
-    images.client().remove_image(f"127.0.0.1:{road.port}/team/app:1")
