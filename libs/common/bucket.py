@@ -110,11 +110,16 @@ class Mirror(Generic[T]):
 
     async def run(self) -> None:
         """Follow the bucket for ever: watch, and list anew after a reconnect and at every tick."""
+        said = ""
         while True:
             try:
                 await self._follow()
+                said = ""
             except _FAULTS as error:
-                logger.info("bucket.waiting", bucket=self._name, error=str(error) or type(error).__name__)
+                reason = str(error) or type(error).__name__
+                if reason != said:  # four times a second the same line would hide the others
+                    logger.info("bucket.waiting", bucket=self._name, error=reason)
+                said = reason
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _follow(self) -> None:
