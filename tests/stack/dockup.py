@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,10 @@ class Stack:
         return Leftovers(self.instance)
 
     # ---- talking to it
+
+    def trust(self) -> ssl.SSLContext:
+        """Trusts this stack's certificates and no others."""
+        return ssl.create_default_context(cafile=str(self.home.root_certificate))
 
     @property
     def url(self) -> str:
