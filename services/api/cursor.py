@@ -130,6 +130,7 @@ class Follower:
 async def _next(subscription: Subscription, stop: "asyncio.Task[Literal[True]]") -> list[Msg]:
     """Return what has come, waiting for the first; `Gap` when not even a heartbeat came."""
     first = asyncio.ensure_future(subscription.next_msg(timeout=_SILENCE))
+    first.add_done_callback(_forget)
     both: set[asyncio.Future[Any]] = {first, stop}
     try:
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -144,6 +145,12 @@ async def _next(subscription: Subscription, stop: "asyncio.Task[Literal[True]]")
     while subscription.pending_msgs and len(messages) < _LARGEST_BATCH:
         messages.append(await subscription.next_msg(timeout=_HEARTBEAT))
     return messages
+
+
+def _forget(task: "asyncio.Task[Msg]") -> None:
+    """A read that was given up may still fail; nobody asks any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _is_event(message: Msg) -> bool:

@@ -1,16 +1,26 @@
 """What the routes of deployments take and give."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from libs.common.messages.failure import Failure
 from services.api.apps.grammar import Image, Slug
 from services.api.apps.schemas import UNSET, Settings, Unset
 from services.api.deployments.moves import Phase
 from services.api.http.strict import Body, DisplayName, Page
 
 DeploymentStatusWord = Literal["queued", "building", "deploying", "live", "failed", "cancelled", "superseded"]
+
+
+class FailureView(msgspec.Struct, frozen=True, kw_only=True):
+    """Why it failed. `evidence`: the last lines of what was seen. `data`: numbers that belong to the code, such as `exit_code`."""
+
+    phase: str
+    code: str
+    message: str
+    evidence: list[str] = []
+    hint: str = ""
+    data: dict[str, Any] = {}
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +43,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str | None
     duration_ms: float | None
     phases: list[Phase]
-    failure: Failure | None
+    failure: FailureView | None
     url: str
     links: dict[str, str]
 

@@ -7,21 +7,20 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import clock, ids, log
-from libs.common.messages.failure import Failure
 from libs.common.states import DeploymentStatus, Intent
 from services.api.apps.models import AppRow
 from services.api.apps.observed import refresh
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import Phase, milliseconds, prepare, supersede
-from services.api.deployments.schemas import Deployment, DeploymentStatusWord
+from services.api.deployments.schemas import Deployment, DeploymentStatusWord, FailureView
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem, not_found
 from services.api.projects.access import membership, visible
 from services.api.projects.models import MemberRow, ProjectRow
 from services.api.settings import Settings
 
-_failure = msgspec.json.Decoder(Failure)
+_failure = msgspec.json.Decoder(FailureView)
 _phases = msgspec.json.Decoder(list[Phase])
 _HTTP_REQUEST_ID = log.HEADERS["request_id"]
 
