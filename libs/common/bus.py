@@ -5,6 +5,7 @@ and a refused subject is an error of its own, not a time-out.
 """
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -110,7 +111,8 @@ class Bus:
             notice()
 
     async def close(self) -> None:
-        await self.client.close()
+        with contextlib.suppress(OSError):  # the server ended first
+            await self.client.close()
 
     async def publish(self, subject: str, message: object, message_id: str) -> int:
         """Publish to a stream and return the sequence that it got; `BusAway` unless the server said that it is stored."""
