@@ -9,7 +9,7 @@ import structlog
 
 from services.router import commands, live, pages, plan, render, runtime_api
 from services.router.certificates import Authority
-from services.router.files import Files, replace
+from services.router.files import Files, replace, replace_all
 from services.router.haproxy import HAProxy
 from services.router.problem import Problem
 from services.router.render import Frame
@@ -37,6 +37,7 @@ class Applier:
         self._changed = asyncio.Event()
         self._capacity = 0
         self._checked = ""
+        self._written: dict[str, str] = {}
         self._sure = False
         self.live: live.Live | None = None
         self.old_workers: list[int] = []
@@ -71,13 +72,12 @@ class Applier:
 
     async def prepare(self) -> None:
         """Write every file for the table as it is and have HAProxy check it, before a start or a reload."""
-        for name, text in pages.files(self._frame.settings.url).items():
-            replace(self._files.pages / name, text)
+        self._write_pages()
         for host in self._certificate_hosts():
             self._ensure(host)
         async with self._disk:
             texts = self._texts()
-            await asyncio.to_thread(_store, self._files, texts)
+            await asyncio.to_thread(self._store, texts)
         fingerprint = render.fingerprint(texts.values())
         if fingerprint != self._checked:
             await self._check()
@@ -91,7 +91,7 @@ class Applier:
             self._changed.clear()
             try:
                 async with self._disk:
-                    await asyncio.to_thread(_store, self._files, self._texts())
+                    await asyncio.to_thread(self._store, self._texts())
             except OSError as error:
                 logger.error("router.not_saved", error=str(error))  # noqa: TRY400 - a full disk is no bug
                 self._changed.set()
@@ -207,13 +207,21 @@ class Applier:
     def _texts(self) -> dict[str, str]:
         table, frame = self._table, self._frame
         return {
+            self._files.table.name: msgspec.json.encode(table.stored()).decode(),
             self._files.host_map.name: render.host_map(table, frame.settings),
             self._files.crt_list.name: render.crt_list(self._certificate_hosts(), self._files),
             self._files.config.name: render.config(table, frame),
-            self._files.table.name: msgspec.json.encode(table.stored()).decode(),
         }
 
+    def _store(self, texts: dict[str, str]) -> None:
+        """Write what differs from what was written last."""
+        changed = {name: text for name, text in texts.items() if self._written.get(name) != text}
+        replace_all(self._files.root, changed)
+        self._written = {**self._written, **changed}
 
-def _store(files: Files, texts: dict[str, str]) -> None:
-    for name, text in texts.items():
-        replace(files.root / name, text)
+    def _write_pages(self) -> None:
+        """Small, and made anew at each start: no fsync."""
+        for name, text in pages.files(self._frame.settings.url).items():
+            path = self._files.pages / name
+            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                path.write_text(text, encoding="utf-8")

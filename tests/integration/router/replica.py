@@ -1,10 +1,14 @@
 """A replica of an app: a real HTTP server that says who it is, counts what it served, and echoes after an upgrade."""
 
 import asyncio
+import base64
+import hashlib
 import json
 from collections import Counter
 
 from libs.common.messages.runtime import Upstream
+
+_WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Replica:
@@ -47,7 +51,7 @@ class Replica:
         method, path, _ = start.split()
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         if "upgrade" in headers:
-            await self._echo(reader, writer)
+            await self._echo(reader, writer, headers.get("sec-websocket-key", ""))
             return False
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         if path.startswith("/sleep/"):
@@ -58,8 +62,10 @@ class Replica:
         self.served[headers.get("x-id", "")] += 1
         return True
 
-    async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str) -> None:
+        accept = base64.b64encode(hashlib.sha1(f"{key}{_WEBSOCKET}".encode(), usedforsecurity=False).digest())
+        start = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        writer.write(start + b"Sec-WebSocket-Accept: %s\r\n\r\n" % accept)
         while data := await reader.read(1024):
             writer.write(data)
             await writer.drain()

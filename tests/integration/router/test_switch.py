@@ -21,12 +21,10 @@ async def test_switches_under_load_lose_nothing(stack: Stack, replicas: list[Rep
     await stack.route(app, replicas[0].upstream())
     quick = Load(stack.root, stack.https_port, stack.host(app)).start(6)
     slow = Load(stack.root, stack.https_port, stack.host(app), "/sleep/0.2").start(4)
-    generation = 0
-    for _ in range(6):
+    for generation in range(6):
         await quick.sends(60)
         old, new = replicas[generation % 3], replicas[(generation + 1) % 3]
-        generation += 1
-        new.name = f"dk-app-web-r{generation + 3}.0-0"
+        new.name = f"dk-app-web-r{generation + 4}.0-0"
         await switch(stack, app, old, new)
     await quick.stop()
     await slow.stop()
@@ -76,7 +74,7 @@ async def test_a_reverting_route_makes_the_old_replica_ready_again(stack: Stack,
 
 async def test_the_host_of_a_removed_app_may_go_to_another(stack: Stack, replicas: list[Replica]) -> None:
     await stack.start()
-    first, second = new_app(), new_app()
+    first, second = sorted((new_app(), new_app()))
     host = "shared.localhost"
     await stack.route(first, replicas[0].upstream(), hosts=(host,))
     await stack.route(second, replicas[1].upstream(), hosts=(host,))

@@ -11,8 +11,12 @@ from tests.integration.router.stack import Stack, new_app
 from tests.servers.nats import NatsServer
 
 
+def run(*command: str, feed: str = "") -> str:
+    return subprocess.run(command, input=feed, capture_output=True, text=True, check=True).stdout
+
+
 def openssl(*arguments: str, feed: str = "") -> str:
-    return subprocess.run(["openssl", *arguments], input=feed, capture_output=True, text=True, check=True).stdout
+    return run("openssl", *arguments, feed=feed)
 
 
 def presented(stack: Stack, host: str) -> str:
@@ -51,7 +55,7 @@ async def test_http_2(stack: Stack, replicas: list[Replica]) -> None:
     await stack.route(app, replicas[0].upstream())
     url = f"https://{stack.host(app)}:{stack.https_port}/"
     curl = ["curl", "-sS", "--http2", "--cacert", str(stack.root), "-o", "/dev/null", "-w", "%{http_version} %{http_code}", url]
-    assert subprocess.run(curl, capture_output=True, text=True, check=True).stdout == "2 200"
+    assert run(*curl) == "2 200"
 
 
 async def test_without_tls_everything_is_on_the_http_port(home: Path, nats_server: NatsServer, bus: Bus, replicas: list[Replica]) -> None:
