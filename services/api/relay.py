@@ -69,7 +69,8 @@ class Relay:
         """Say `entries`, which are committed. While the bus is away they wait in their rows."""
         if self._bus is None or not self._bus.connected:
             return
-        for entry in sorted(entries, key=lambda entry: entry.kind is Kind.EVENT):
+        # Events go first: nothing that follows from a command may stand in the feed before what led to it.
+        for entry in sorted(entries, key=lambda entry: entry.kind is not Kind.EVENT):
             self._held.add(entry.id)
             key = (entry.app_id, entry.kind is Kind.EVENT)
             lane = self._lanes.get(key)
@@ -96,11 +97,9 @@ class Relay:
         lane = self._lanes[key]
         try:
             while lane:
-                entry = lane.popleft()
-                try:
-                    self._done[entry.id] = await self._say(entry)
-                finally:
-                    self._held.discard(entry.id)
+                # One connection keeps the order, so events need not wait for each other's acknowledgement.
+                batch = [lane.popleft() for _ in range(len(lane) if key[1] else 1)]
+                await asyncio.gather(*(self._settle(entry) for entry in batch))
         except BusAway as error:
             logger.info("relay.waiting", error=str(error))
         except Exception:  # a bug with one entry: its row stays, the sweep tries it again, and the log has it
@@ -108,6 +107,12 @@ class Relay:
         finally:
             self._held.difference_update(entry.id for entry in lane)
             del self._lanes[key]
+
+    async def _settle(self, entry: Entry) -> None:
+        try:
+            self._done[entry.id] = await self._say(entry)
+        finally:
+            self._held.discard(entry.id)
 
     async def _say(self, entry: Entry) -> int:
         """Return the sequence up to which events must have been read before the row may go; 0 for at once."""

@@ -48,9 +48,9 @@ async def deploy(tx: Tx, app: AppRow, actor: str, settings: Settings) -> Deploym
     await tx.connection.execute(insert(ReleaseRow).values(release))
     await tx.connection.execute(insert(DeploymentRow).values(values))
     app.newest_status = DeploymentStatus.QUEUED.value
-    await refresh(tx, app)
-    tx.send(prepare(values["id"], app.id, app.release, app.image))
     _record_queued(tx, app, values["id"])
+    tx.send(prepare(values["id"], app.id, app.release, app.image))
+    await refresh(tx, app)
     return to_view(DeploymentRow(**values), app.image, app.slug, settings)
 
 
