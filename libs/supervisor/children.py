@@ -127,7 +127,7 @@ def _become(child: Child, home: Home) -> NoReturn:
     code = 1
     try:
         _detach(home.log(child.name))
-        if not process.claim(home.pid_file(child.name)):
+        if not process.claim(home.pid_file(child.name), over_exec=bool(child.argv)):
             os._exit(process.BUSY)
         code = _execute(child)
     except SystemExit as ended:

@@ -43,10 +43,14 @@ def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def claim(path: Path) -> bool:
-    """Write this process into its pid file and hold the lock until it ends, over `exec` too; False when another holds it."""
+def claim(path: Path, *, over_exec: bool = False) -> bool:
+    """Write this process into its pid file and hold the lock until it ends; False when another holds it.
+
+    `over_exec`: hold it in the program that this process becomes, too. Not otherwise: what a service starts (the proxy, git) must
+    not carry the service's lock on.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    os.set_inheritable(descriptor, True)  # noqa: FBT003 - os takes it by position
+    os.set_inheritable(descriptor, over_exec)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

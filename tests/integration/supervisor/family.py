@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from libs.supervisor.tree import Tree
 
 
 def waits() -> None:
-    """Say which process this is, then wait for the end."""
+    """Leave a program behind that holds whatever it inherited, say which process this is, then wait for the end."""
+    if "LEAVES" in os.environ:
+        left = subprocess.Popen(["sleep", "60"], close_fds=False, start_new_session=True)
+        Path(os.environ["LEAVES"]).write_text(str(left.pid), encoding="ascii")
     sys.stdout.write(f"here {os.getpid()} {os.environ['WORD']}\n")
     sys.stdout.flush()
     signal.pause()
@@ -33,7 +37,8 @@ def main() -> int:
         return process.BUSY
     servers = children.servers(home, home.load(), environment(home))
     env = {"PATH": os.environ["PATH"], "WORD": "hello", "TOLD": str(home.root / "told")}
-    ours = [Child(name="first", entry=waits, env=env), Child(name="second", entry=waits, env=env)]
+    leaves = {"LEAVES": os.environ["LEAVES"]} if "LEAVES" in os.environ else {}
+    ours = [Child(name="first", entry=waits, env={**env, **leaves}), Child(name="second", entry=waits, env=env)]
     if "STUBBORN" in os.environ:
         ours.append(Child(name="stubborn", entry=stubborn, env=env))
     Tree(home, [*servers, *ours]).run()

@@ -142,6 +142,21 @@ def test_adopted_children_are_ended_too(family: Family) -> None:
     assert not any(family.pid(name) for name in NAMES)
 
 
+def test_what_a_child_leaves_behind_does_not_hold_its_place(family: Family, tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    family.start(LEAVES=str(left))
+    until(lambda: family.all_up() and left.exists() and left.read_text())
+    sleeper = int(left.read_text())
+    try:
+        before = family.pid("first")
+        os.kill(before, signal.SIGKILL)
+        until(lambda: family.pid("first") not in {0, before})
+    finally:
+        os.kill(sleeper, signal.SIGKILL)
+        for pid in {int(left.read_text())} - {sleeper}:
+            os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.long
 def test_who_does_not_take_term_is_killed_after_a_while(family: Family) -> None:
     supervisor = family.start(STUBBORN="1")
