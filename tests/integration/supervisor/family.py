@@ -17,7 +17,7 @@ def waits() -> None:
     """Leave a program behind that holds whatever it inherited, say which process this is, then wait for the end."""
     if "LEAVES" in os.environ:
         left = subprocess.Popen(["sleep", "60"], close_fds=False, start_new_session=True)
-        Path(os.environ["LEAVES"]).write_text(str(left.pid), encoding="ascii")
+        (Path(os.environ["LEAVES"]) / str(left.pid)).touch()
     sys.stdout.write(f"here {os.getpid()} {os.environ['WORD']}\n")
     sys.stdout.flush()
     signal.pause()

@@ -144,17 +144,16 @@ def test_adopted_children_are_ended_too(family: Family) -> None:
 
 def test_what_a_child_leaves_behind_does_not_hold_its_place(family: Family, tmp_path: Path) -> None:
     left = tmp_path / "left"
+    left.mkdir()
     family.start(LEAVES=str(left))
-    until(lambda: family.all_up() and left.exists() and left.read_text())
-    sleeper = int(left.read_text())
     try:
+        until(lambda: family.all_up() and list(left.iterdir()))
         before = family.pid("first")
         os.kill(before, signal.SIGKILL)
         until(lambda: family.pid("first") not in {0, before})
     finally:
-        os.kill(sleeper, signal.SIGKILL)
-        for pid in {int(left.read_text())} - {sleeper}:
-            os.kill(pid, signal.SIGKILL)
+        for sleeper in left.iterdir():
+            os.kill(int(sleeper.name), signal.SIGKILL)
 
 
 @pytest.mark.long
