@@ -90,6 +90,8 @@ class World:
 
     def __init__(self, nats_url: str) -> None:
         self._url = nats_url
+        self._commands: Any = None
+        self._taken: dict[str, list[dict[str, Any]]] = {}
         self.builder: Bus
         self.runtime: Bus
         self.metrics: Bus
@@ -103,15 +105,19 @@ class World:
         for bus in (self.builder, self.runtime, self.metrics):
             await bus.close()
 
-    async def commands(self, count: int, seconds: float = 5) -> list[dict[str, Any]]:
-        """Take `count` commands as the builder does."""
-        subscription = await self.builder.js.pull_subscribe_bind("builder", subjects.COMMANDS)
-        taken: list[dict[str, Any]] = []
-        while len(taken) < count:
-            for message in await subscription.fetch(count - len(taken), timeout=seconds):
+    async def command(self, app_id: str, seconds: float = 10) -> dict[str, Any]:
+        """Take the next command about an app, as the builder does."""
+        while app_id not in self._taken:
+            if self._commands is None:
+                self._commands = await self.builder.js.pull_subscribe_bind("builder", subjects.COMMANDS)
+            for message in await self._commands.fetch(1, timeout=seconds):
                 await message.ack_sync()
-                taken.append(msgspec.json.decode(message.data))
-        return taken
+                command = msgspec.json.decode(message.data)
+                self._taken.setdefault(command["app_id"], []).append(command)
+        command = self._taken[app_id].pop(0)
+        if not self._taken[app_id]:
+            del self._taken[app_id]
+        return command
 
     async def desired(self, app_id: str) -> Desired | None:
         found = await Bucket(self.runtime, subjects.DESIRED, Desired).get(app_id)

@@ -1,46 +1,77 @@
-"""The API on both databases, with a real bus."""
+"""The API on both databases, with a real bus. One API serves a module: its tests name their apps apart."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from libs.common import ids
 from tests.servers.api import ApiServer, World
 from tests.servers.nats import NatsServer
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An empty database: the suite runs on each."""
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/api/dockup.db"
+        return f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('database')}/dockup.db"
     url: str = request.getfixturevalue("postgres").create_database()
     return url
 
 
-@pytest.fixture
-async def api(tmp_path: Path, nats_server: NatsServer, database_url: str) -> AsyncIterator[ApiServer]:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def bus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path_factory.mktemp("nats"))
+    server.start()
+    server.ensure()
+    yield server
+    server.kill()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(home: Path, bus_server: NatsServer, database_url: str) -> AsyncIterator[ApiServer]:
     """A running API; `api.client` speaks as the first admin."""
-    server = ApiServer(tmp_path, nats_server.url, database_url)
+    server = ApiServer(home, bus_server.url, database_url)
     await server.start()
     yield server
     await server.stop()
 
 
-@pytest.fixture
-async def world(nats_server: NatsServer) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(bus_server: NatsServer, api: ApiServer) -> AsyncIterator[World]:
     """The other services, as the bus knows them."""
-    world = World(nats_server.url)
+    world = World(bus_server.url)
     await world.start()
     yield world
     await world.stop()
 
 
-@pytest.fixture
-async def app(api: ApiServer) -> dict[str, Any]:
-    """An app `demo` that was not deployed yet."""
-    project = (await api.client.post("/projects", json={"name": "Tests"})).json()
-    answer = await api.client.post(f"/projects/{project['id']}/apps", json={"name": "demo", "image": "nginx:alpine"})
-    created: dict[str, Any] = answer.json()
-    return created
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def project(api: ApiServer) -> dict[str, Any]:
+    made: dict[str, Any] = (await api.client.post("/projects", json={"name": "Tests"})).json()
+    return made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def app(api: ApiServer, project: dict[str, Any]) -> dict[str, Any]:
+    """An app that was not deployed yet."""
+    body = {"name": "demo", "slug": f"demo-{ids.new('s')[-12:]}", "image": "nginx:alpine"}
+    made: dict[str, Any] = (await api.client.post(f"/projects/{project['id']}/apps", json=body)).json()
+    return made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def live(api: ApiServer, world: World, app: dict[str, Any]) -> dict[str, Any]:
+    """An app whose first deployment is live; `deployment` is beside the app's own fields."""
+    deployment = (await api.client.post(f"/apps/{app['id']}/deploy")).json()
+    await world.command(app["id"])
+    await world.bring_live(deployment)
+    await world.desired_where(app["id"], lambda it: it.current is not None)
+    return {**(await api.client.get(f"/apps/{app['id']}")).json(), "deployment": deployment}

@@ -3,8 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from libs.common.states import Intent
 from tests.servers.api import ApiServer, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_create_deploy_live(api: ApiServer, world: World) -> None:
@@ -22,7 +26,7 @@ async def test_create_deploy_live(api: ApiServer, world: World) -> None:
     assert deployed.headers["location"] == f"/api/v1/deployments/{deployment['id']}"
     assert (deployment["status"], deployment["number"], deployment["trigger"]) == ("queued", 1, "api")
 
-    [command] = await world.commands(1)
+    command = await world.command(app["id"])
     assert command["command_id"] == f"{deployment['id']}.prepare"
     assert command["reference"] == "nginx:alpine"
     await world.bring_live(deployment)
@@ -42,8 +46,8 @@ async def test_create_deploy_live(api: ApiServer, world: World) -> None:
 
 
 async def test_wait_ends_with_the_deployment(api: ApiServer, world: World, app: dict[str, Any]) -> None:
-    waiting = asyncio.create_task(api.client.post("/apps/demo/deploy?wait=20"))
-    [command] = await world.commands(1)
+    waiting = asyncio.create_task(api.client.post(f"/apps/{app['slug']}/deploy?wait=20"))
+    command = await world.command(app["id"])
     deployment = (await api.client.get(f"/deployments/{command['deployment_id']}")).json()
     await world.bring_live(deployment)
     answer = await waiting
@@ -52,7 +56,7 @@ async def test_wait_ends_with_the_deployment(api: ApiServer, world: World, app: 
 
 
 async def test_wait_ends_without_the_deployment(api: ApiServer, app: dict[str, Any]) -> None:
-    answer = await api.client.post("/apps/demo/deploy?wait=1")
+    answer = await api.client.post(f"/deploy/{app['slug']}?wait=1")
     assert answer.status_code == 202
     assert answer.json()["status"] == "queued"
 
@@ -68,12 +72,12 @@ async def test_one_call_from_nothing(api: ApiServer, world: World) -> None:
     again = await api.client.post("/deploy/fresh", json={**body, "internal_port": 9090})
     assert again.json()["number"] == 2
     assert (await api.client.get("/apps/fresh")).json()["internal_port"] == 9090
-    assert len((await api.client.get("/projects")).json()["items"]) == 1
+    assert len([it for it in (await api.client.get("/projects?limit=200")).json()["items"] if it["name"] == "Fresh"]) == 1
 
 
 async def test_feed_tells_the_whole_way(api: ApiServer, world: World, app: dict[str, Any]) -> None:
-    deployment = (await api.client.post("/apps/demo/deploy", headers={"X-Request-Id": "way-1"})).json()
-    await world.commands(1)
+    deployment = (await api.client.post(f"/apps/{app['id']}/deploy", headers={"X-Request-Id": "way-1"})).json()
+    await world.command(app["id"])
     await world.bring_live(deployment)
     await world.desired_where(app["id"], lambda it: it.current is not None)
     async with asyncio.timeout(5):
