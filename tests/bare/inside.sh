@@ -1,6 +1,7 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # The proof, inside the bare machine: up, the status over HTTPS, a second up, down and up again, down --all.
-set -eu
+set -euo pipefail
+TIMEFORMAT="took %R s"
 cd "$(dirname "$0")/../.."
 say() { printf '\n== %s\n' "$*"; }
 home=/var/lib/dockup
@@ -9,7 +10,7 @@ say "nothing is installed"
 command -v python3 docker haproxy redis-server git || echo "no python3, docker, haproxy, redis-server, git"
 
 say "./dockup up --detach"
-time -p ./dockup up --detach
+time ./dockup up --detach
 
 say "the status, over HTTPS with our own root certificate"
 url=$(sed -n 's/.*"url": *"\([^"]*\)".*/\1/p' $home/credentials.json)
@@ -26,7 +27,7 @@ say "down leaves the proxy; up finds everything as it was"
 proxy=$(cat $home/router/haproxy.pid)
 ./dockup down
 kill -0 "$proxy" && echo "HAProxy ($proxy) goes on"
-time -p ./dockup up --detach >/dev/null
+time ./dockup up --detach >/dev/null
 ask >/dev/null
 [ "$(cat $home/router/haproxy.pid)" = "$proxy" ] && echo "the same HAProxy"
 
