@@ -57,7 +57,7 @@ bare *arguments:
 [doc("Measure; the figures go to bench-results/ as JSON with the commit")]
 [group("measure")]
 bench *arguments:
-    {{ python }} -m pytest -m bench -s tests/bench {{ arguments }}
+    {{ python }} -m tests.bench {{ arguments }}
 
 [doc("Memory (PSS) of everything of a running Dockup, process by process")]
 [group("measure")]

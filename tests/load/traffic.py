@@ -20,6 +20,7 @@ class Call(NamedTuple):
     method: str
     started: float
     seconds: float
+    slow: bool
     fault: str
 
 
@@ -70,4 +71,4 @@ async def _call(connection: Connection, request_id: str, *, post: bool, path: st
     else:
         right = answer.request_id == request_id and (path != "/echo" or answer.body == body)
         fault = "" if answer.status == 200 and right else f"{answer.status} {answer.body[:80]!r}"
-    return Call(request_id, method, started, time.perf_counter() - started, fault)
+    return Call(request_id, method, started, time.perf_counter() - started, path == "/slow", fault)

@@ -1,0 +1,40 @@
+"""The command: starts a stack of its own, measures, writes, prints."""
+
+import argparse
+import asyncio
+
+from tests.bench import deploy, memory, reads, redeploy
+from tests.bench.results import table, write
+from tests.stack import Stack
+
+BENCHES = {
+    "memory": (memory.measure, "Memory when idle (PSS)"),
+    "deploy": (deploy.measure, "A deploy beside the raw engine"),
+    "redeploy": (redeploy.measure, "Redeploys under 100 requests/s"),
+    "reads": (reads.measure, "Reading beside a hello"),
+}
+"""In this order: memory is measured before the others have used the services."""
+_ROUNDS = {"deploy": 30, "redeploy": 20}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all when left out")
+    parser.add_argument("--rounds", type=int, help="instead of 30 deploys and 20 redeploys")
+    given = parser.parse_args()
+    if wrong := set(given.names) - BENCHES.keys():
+        parser.error(f"no such benchmark: {', '.join(sorted(wrong))}")
+    stack = Stack()
+    try:
+        stack.up()
+        for name, (measure, title) in BENCHES.items():
+            if not given.names or name in given.names:
+                figures = asyncio.run(measure(stack, given.rounds or _ROUNDS.get(name, 1)))
+                table(title, figures)
+                print(f"  → {write(name, figures)}", flush=True)
+    finally:
+        stack.destroy()
+
+
+if __name__ == "__main__":
+    main()
