@@ -188,7 +188,8 @@ class App:
             return
         self.world.networks.release(replica.address)
         self.teller.tell(facts.vanished(self.desired.app_id, replica))
-        self._count_death(replica, replica.up_since)
+        if not replica.stopped:
+            self._count_death(replica, replica.up_since)
         self.wake()
 
     def tell_life(self, replica: Replica, *, again: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 import msgspec
 
-from libs.common import clock as wall
 from libs.common.engine.containers import ContainerSeen
 from libs.common.messages.failure import Failure
 from libs.common.messages.runtime import Route
@@ -69,6 +68,6 @@ def merged(old: Replica, seen: ContainerSeen, now: Now) -> Replica:
     if restarted:
         return msgspec.structs.replace(new, health=Health.STARTING, healthy_at=None, flips=0, up_since=now.engine, starts=new.starts + 1)
     if new.up_since is None and seen.started_at is not None:
-        age = (now.wall - wall.parse(seen.started_at)).total_seconds()
-        return msgspec.structs.replace(new, up_since=now.engine - max(age, 0.0))
+        # One that ran before this process did gets its whole start period again: nobody probed it in between.
+        return msgspec.structs.replace(new, up_since=now.engine)
     return new

@@ -121,7 +121,7 @@ class Stack:
             "port": 8080,
             "env": self.vault.seal(env),
             "drain_seconds": 2,
-            "health_check": HealthCheck(start_period_seconds=3),
+            "health_check": HealthCheck(start_period_seconds=2),
         }
         return Release(**{**defaults, **fields})  # type: ignore[arg-type]
 

@@ -71,7 +71,7 @@ async def test_a_bad_image_fails_by_its_code_and_the_old_version_serves(stack: S
 
 async def test_a_health_check_that_answers_wrongly(stack: Stack) -> None:
     app_id = stack.new_app()
-    check = HealthCheck(type="http", path="/status/500", start_period_seconds=1)
+    check = HealthCheck(type="http", path="/status?500", start_period_seconds=1)
     end = await stack.deploy(app_id, stack.release(1, images.web(), health_check=check))
     failure = end.data["failure"]
     assert isinstance(failure, dict)
@@ -117,5 +117,4 @@ async def test_delete_in_mid_deploy_leaves_nothing(stack: Stack) -> None:
     assert await stack.containers(app_id) == []
     found = stack.engine.api.networks(filters={"label": f"dockup.project={stack.desired[app_id].project_id}"})
     assert found == []
-    assert (await stack.get(app_id)).status_code == 404
     await until(lambda: not stack.routes.entries[app_id].hosts)
