@@ -25,7 +25,6 @@ class StrictJson(AbstractDTO[Any]):
 
     def decode_bytes(self, value: bytes) -> Any:  # noqa: ANN401 - the route's own type
         connection: ASGIConnection[Any, Any, Any, Any] = self.asgi_connection
-        _check_media_type(connection.headers.get("content-type", ""))
         return strict.decode(value, self._kinds[str(connection.route_handler.handler_id)])
 
     def decode_builtins(self, value: dict[str, Any]) -> NoReturn:
@@ -81,8 +80,10 @@ class Knows:
         handler = scope["route_handler"]
         if scope["query_string"]:
             _check_query(request, self._known[handler])
-        if handler in self._bodiless and scope["method"] not in {"GET", "HEAD"}:
-            await _check_no_body(request)
+        if scope["method"] not in {"GET", "HEAD"} and not handler.opt.get(RAW_BODY):
+            _check_media_type(request.headers.get("content-type", ""))
+            if handler in self._bodiless:
+                await _check_no_body(request)
 
 
 def _check_query(request: Request[Any, Any, Any], known: frozenset[str]) -> None:
@@ -105,7 +106,6 @@ async def _check_no_body(request: Request[Any, Any, Any]) -> None:
     body = await request.body()
     if not body.strip():
         return
-    _check_media_type(request.headers.get("content-type", ""))
     strict.decode(body, strict.Body)
 
 

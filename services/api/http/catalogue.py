@@ -30,11 +30,9 @@ _REQUEST = (
     _code(400, "unknown_parameter", "The query has a parameter that does not exist", "Remove or rename the parameters in errors."),
     _code(400, "read_only_field", "A read-only field was changed", "Leave the fields in errors out, or send them back unchanged."),
     _code(400, "masked_value", "A masked value was sent back", "Send the real value, or leave the field out to keep it."),
-    _code(400, "image_with_git", "image and git_repo_url exclude each other", "Send one of the two; clear the other with null."),
     _code(400, "invalid_cursor", "The cursor is not one that a list gave", "Start again without cursor."),
     _code(404, "not_found", "There is nothing here", "Check the id or slug and the path; GET /api/v1/openapi.json lists every route."),
     _code(405, "method_not_allowed", "This path does not take this method", "Use a method that the Allow header names."),
-    _code(406, "not_acceptable", "No representation fits the Accept header", "Accept application/json."),
     _code(413, "body_too_large", "The body is too large", "Send a smaller body."),
     _code(415, "unsupported_media_type", "The body's type is not taken here", "Send application/json and say so in Content-Type."),
 )
@@ -62,7 +60,6 @@ _STATE = (
     _code(409, "source_not_available", "This app cannot be deployed from that source", "Deploy an image: send image."),
     _code(409, "project_not_empty", "The project has apps", "Delete its apps first, or send cascade=true."),
     _code(409, "last_admin", "There must be one admin", "Make another user admin first."),
-    _code(409, "quota_exceeded", "The quota is used up", "Remove something, or ask an admin to raise the quota."),
     _code(409, "app_deleting", "The app is being deleted", "Wait until GET answers 404, then create it anew."),
     _code(409, "app_not_running", "The app has nothing to start", "Deploy it first: POST /api/v1/apps/{app}/deploy."),
     _code(
@@ -94,8 +91,6 @@ _SERVER = (
         "Try again soon; GET /api/v1/system/status shows what is away.",
         retryable=True,
     ),
-    _code(503, "recovery_needed", "The database is older than the bus", "Run dockup recover with --adopt or --enforce on the server."),
-    _code(504, "timeout", "It took too long", "Try again; GET the resource first to see how far it came.", retryable=True),
 )
 
 _FAILURES = tuple(
@@ -103,4 +98,4 @@ _FAILURES = tuple(
 )
 
 CATALOGUE: dict[str, Code] = {entry.code: entry for entry in (*_FAILURES, *_REQUEST, *_ACCESS, *_STATE, *_SERVER)}
-"""By code. Where a code is a failure's and an answer's (`internal_error`, `timeout`), the answer's entry stands."""
+"""By code. Where a code is a failure's and an answer's (`internal_error`), the answer's entry stands."""

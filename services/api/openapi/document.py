@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document: paths and parameters from Litestar, schemas from msgspec, errors and examples from our tables."""
 
 from collections.abc import Iterator
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args
 
 import msgspec
 from litestar import Litestar, Response
@@ -18,7 +19,7 @@ from services.api.openapi import errors
 from services.api.openapi.examples import EXAMPLES
 from services.api.openapi.operation import Operation
 from services.api.openapi.operations import OPERATIONS
-from services.api.openapi.parameters import IDEMPOTENCY_KEY, IF_MATCH, tidy
+from services.api.openapi.parameters import IDEMPOTENCY_KEY, tidy
 
 Json = dict[str, Any]
 _JSON = "application/json"
@@ -53,12 +54,12 @@ class Found(msgspec.Struct, frozen=True):
     @property
     def body(self) -> Any:  # noqa: ANN401 - any type that a route takes
         data = self.handler.parsed_fn_signature.parameters.get("data")
-        return self.entry.body or (data.raw if data else None)
+        return data.raw if data else None
 
     @property
     def body_optional(self) -> bool:
         data = self.handler.parsed_fn_signature.parameters.get("data")
-        return self.entry.body_optional or (data is not None and data.has_default)
+        return data is not None and data.has_default
 
     @property
     def answers(self) -> dict[int, Any]:
@@ -109,8 +110,14 @@ def _operations(app: Litestar) -> Iterator[Found]:
 
 def _kinds(found: list[Found]) -> list[Any]:
     """Every type that is taken or given, once."""
-    kinds = [kind for each in found for kind in (each.body, *each.answers.values()) if kind is not None]
+    kinds = [member for each in found for kind in (each.body, *each.answers.values()) for member in _members(kind)]
     return list({str(kind): kind for kind in kinds}.values())
+
+
+def _members(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any type
+    """The types of a union, without None; a type alone is one of itself."""
+    members = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    return tuple(member for member in members if member not in {None, NoneType})
 
 
 def _operation(found: Found, refs: dict[str, Json]) -> Json:
@@ -128,8 +135,6 @@ def _operation(found: Found, refs: dict[str, Json]) -> Json:
         operation["x-scope"] = found.scope
     if found.method == "POST" and found.name != "logIn":
         operation["parameters"].append(IDEMPOTENCY_KEY)
-    if "precondition_failed" in found.entry.errors:
-        operation["parameters"].append(IF_MATCH)
     if found.body is not None:
         operation["requestBody"] = {"required": not found.body_optional, "content": {_JSON: _media(found.body, refs)}}
     return operation
@@ -139,7 +144,7 @@ def _answers(found: Found, refs: dict[str, Json]) -> Json:
     answers: Json = {}
     for status, kind in found.answers.items():
         answer: Json = {"description": _STATUS.get(status, "Done."), "headers": _HEADER}
-        if kind is not None:
+        if _members(kind):
             answer["content"] = {_JSON: _media(kind, refs)}
             if found.entry.text:
                 answer["content"][found.entry.text] = {"schema": {"type": "string"}}
@@ -156,6 +161,7 @@ _STATUS = {
 
 
 def _media(kind: Any, refs: dict[str, Json]) -> Json:  # noqa: ANN401 - any type
-    members = [member for member in (getattr(kind, "__args__", None) or (kind,)) if member in EXAMPLES]
-    examples = {member.__name__: {"value": msgspec.to_builtins(EXAMPLES[member])} for member in members}
-    return {"schema": refs[str(kind)], **({"examples": examples} if examples else {})}
+    members = _members(kind)
+    schemas = [refs[str(member)] for member in members]
+    examples = {member.__name__: {"value": msgspec.to_builtins(EXAMPLES[member])} for member in members if member in EXAMPLES}
+    return {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}, **({"examples": examples} if examples else {})}

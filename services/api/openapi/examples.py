@@ -68,5 +68,5 @@ _INSTANCES: tuple[Any, ...] = (
     *state_examples.INSTANCES,
 )
 
-EXAMPLES: dict[type, Any] = {type(instance): instance for instance in _INSTANCES}
+EXAMPLES: dict[Any, Any] = {**{type(instance): instance for instance in _INSTANCES}, **state_examples.OF_ALIASES}
 """By type."""

@@ -9,11 +9,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """What the route's signature leaves out.
 
     `answers`: status → type (None for no content), where the signature does not say them all. `text`: another media type that
-    `Accept` may ask for. `body`: the type of the body, where the route reads it by itself; `body_optional`: it may be empty.
+    `Accept` may ask for.
     """
 
     errors: tuple[str, ...] = ()
     answers: dict[int, Any] = {}
     text: str = ""
-    body: Any = None
-    body_optional: bool = False

@@ -23,14 +23,6 @@ IDEMPOTENCY_KEY: Json = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "example": "deploy-2026-01-31-1",
 }
-IF_MATCH: Json = {
-    "name": "If-Match",
-    "in": "header",
-    "required": False,
-    "description": "The ETag that was read; 412 when the settings changed since.",
-    "schema": {"type": "string"},
-    "example": '"5f1e2d3c4b5a69788796a5b4c3d2e1f0"',
-}
 
 
 def tidy(parameter: Json) -> Json:

@@ -3,11 +3,121 @@
 from typing import Any
 
 from libs.common.messages.runtime import LogLine
+from services.api.apps.grammar import EnvName, EnvValue
+from services.api.apps.plans import Plan, PlanStep
+from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, HealthCheckView, NewApp
+from services.api.deployments.moves import Phase
+from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage
+from services.api.events.schemas import Event, EventPage
 from services.api.logs.schemas import Logs
+from services.api.projects.schemas import Member, MemberPage, NewProject, NewRole, Project, ProjectGone, ProjectPage, ProjectUpdate
 
+_AT = "2026-01-31T09:30:00.000Z"
+_LATER = "2026-01-31T09:30:04.120Z"
+_USER_ID = "usr_019c13f1d3a07c5e9d3a6c0b5f1e2d3c"
+_PROJECT_ID = "prj_019c13f1d3a27f0a8b9cadbecfd0e1f2"
 _APP_ID = "app_019c13f1d3a37a8b9cadbecfd0e1f203"
+_DEPLOYMENT_ID = "dep_019c13f1d3a47b9c8dbecfd0e1f20314"
 _REPLICA = f"dk-{_APP_ID}-web-r1.0-0"
+_URL = "https://demo-app.localhost"
 
-_line = LogLine(at="2026-01-31T09:30:04.120Z", stream="stdout", replica=_REPLICA, message="listening on 0.0.0.0:80")
+_project = Project(
+    id=_PROJECT_ID,
+    name="My Project",
+    owner_id=_USER_ID,
+    role="owner",
+    app_count=1,
+    created_at=_AT,
+    updated_at=_AT,
+    links={"self": f"/api/v1/projects/{_PROJECT_ID}", "apps": f"/api/v1/projects/{_PROJECT_ID}/apps"},
+)
+_member = Member(user_id=_USER_ID, email="ada@example.com", role="deployer", created_at=_AT)
+_app = App(
+    id=_APP_ID,
+    project_id=_PROJECT_ID,
+    name="demo",
+    slug="demo",
+    url=_URL,
+    image="nginx:alpine",
+    internal_port=80,
+    command=None,
+    env_keys=["DATABASE_URL"],
+    cpu_limit=0.5,
+    memory_limit=256,
+    replicas=1,
+    health_check=HealthCheckView(type="tcp", path="/", interval_seconds=1, timeout_seconds=5, start_period_seconds=60),
+    drain_seconds=30,
+    status="running",
+    status_reason=None,
+    status_detail=None,
+    cpu_usage=1.5,
+    memory_usage=12.4,
+    status_synced_at=_LATER,
+    stale=False,
+    current_deployment_id=_DEPLOYMENT_ID,
+    current_replicas=1,
+    pending_changes=False,
+    created_at=_AT,
+    updated_at=_AT,
+    links={"self": f"/api/v1/apps/{_APP_ID}", "deployments": f"/api/v1/apps/{_APP_ID}/deployments"},
+)
+_deployment = Deployment(
+    id=_DEPLOYMENT_ID,
+    app_id=_APP_ID,
+    number=1,
+    trigger="api",
+    source="image",
+    status="live",
+    image="nginx:alpine",
+    image_digest="nginx@sha256:4ff102c5d78d254a6f0da062b3cf39eaf07f01eec0927fd21e219d0af8bc0591",
+    actor="ada@example.com",
+    created_at=_AT,
+    started_at=_AT,
+    finished_at=_LATER,
+    duration_ms=4120,
+    phases=[Phase(name="building", started_at=_AT, duration_ms=3800), Phase(name="deploying", started_at=_LATER, duration_ms=320)],
+    failure=None,
+    url=_URL,
+    links={"self": f"/api/v1/deployments/{_DEPLOYMENT_ID}", "app": f"/api/v1/apps/{_APP_ID}"},
+)
+_event = Event(
+    seq=42,
+    type="deployment.live",
+    at=_LATER,
+    app_id=_APP_ID,
+    deployment_id=_DEPLOYMENT_ID,
+    actor="ada@example.com",
+    level="info",
+    message="Deployment 1 is live.",
+    data={},
+)
+_line = LogLine(at=_LATER, stream="stdout", replica=_REPLICA, message="listening on 0.0.0.0:80")
+_step = PlanStep(action="prepare_image", detail="Find or pull nginx:alpine and pin it to its digest.")
 
-INSTANCES: tuple[Any, ...] = (Logs(items=[_line]),)
+INSTANCES: tuple[Any, ...] = (
+    _project,
+    ProjectPage(items=[_project]),
+    NewProject(name="My Project"),
+    ProjectUpdate(name="A better name"),
+    ProjectGone(id=_PROJECT_ID, apps_left=0),
+    _member,
+    MemberPage(items=[_member]),
+    NewRole(role="deployer"),
+    _app,
+    AppPage(items=[_app]),
+    NewApp(name="demo", slug="demo", image="nginx:alpine", internal_port=80),
+    AppUpdate(memory_limit=512, replicas=2),
+    AppGone(id=_APP_ID, slug="demo", deleted_at=_LATER),
+    Plan(plan=[_step]),
+    _deployment,
+    DeploymentPage(items=[_deployment]),
+    DeployBody(image="nginx:1.29-alpine"),
+    DeployBySlugBody(create=True, project="My Project", image="nginx:alpine", internal_port=80),
+    _event,
+    EventPage(items=[_event], next_after=42),
+    Logs(items=[_line]),
+)
+OF_ALIASES: dict[Any, Any] = {
+    dict[str, str]: {"DATABASE_URL": "••••••••", "LOG_LEVEL": "••••••••"},
+    dict[EnvName, EnvValue | None]: {"LOG_LEVEL": "debug", "OLD_SETTING": None},
+}

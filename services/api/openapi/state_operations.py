@@ -1,7 +1,48 @@
 """Entries for projects, apps, deployments, events and logs; see `operations`."""
 
+from services.api.apps.plans import Plan
+from services.api.apps.schemas import App, AppGone
+from services.api.deployments.schemas import Deployment
 from services.api.openapi.operation import Operation
+from services.api.projects.schemas import ProjectGone
+
+_SETTINGS = ("read_only_field", "masked_value")
+_DEPLOY = (
+    "nothing_to_deploy",
+    "source_not_available",
+    "app_deleting",
+    "deployment_failed",
+    "deployment_superseded",
+    "deployment_cancelled",
+)
+_DEPLOY_ANSWERS = {200: Deployment | Plan, 202: Deployment}
+_LIFECYCLE = Operation(errors=("app_deleting", "app_not_running"), answers={200: App, 202: App})
 
 OPERATIONS: dict[str, Operation] = {
+    "listProjects": Operation(),
+    "createProject": Operation(),
+    "getProject": Operation(),
+    "updateProject": Operation(errors=("read_only_field",)),
+    "deleteProject": Operation(errors=("project_not_empty",), answers={200: ProjectGone, 202: ProjectGone}),
+    "listMembers": Operation(),
+    "setMember": Operation(errors=("conflict",)),
+    "removeMember": Operation(),
+    "listProjectApps": Operation(errors=("invalid_cursor",)),
+    "createApp": Operation(errors=("slug_taken", *_SETTINGS), answers={200: Plan, 201: App}),
+    "listApps": Operation(errors=("invalid_cursor",)),
+    "getApp": Operation(),
+    "updateApp": Operation(errors=("precondition_failed", "app_deleting", *_SETTINGS), answers={200: App | Plan}),
+    "deleteApp": Operation(answers={200: AppGone | Plan, 202: App}),
+    "deployApp": Operation(errors=_DEPLOY, answers=_DEPLOY_ANSWERS),
+    "deployBySlug": Operation(errors=(*_DEPLOY, "slug_taken", *_SETTINGS), answers=_DEPLOY_ANSWERS),
+    "listDeployments": Operation(errors=("invalid_cursor",)),
+    "getDeployment": Operation(),
+    "startApp": _LIFECYCLE,
+    "stopApp": _LIFECYCLE,
+    "restartApp": _LIFECYCLE,
+    "getEnv": Operation(),
+    "setEnv": Operation(errors=("app_deleting", "masked_value", "nothing_to_deploy")),
+    "listEvents": Operation(errors=("cursor_expired",), text="text/event-stream"),
+    "listAppEvents": Operation(errors=("cursor_expired",), text="text/event-stream"),
     "getAppLogs": Operation(errors=("runtime_unavailable",), text="text/plain"),
 }

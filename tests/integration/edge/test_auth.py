@@ -27,7 +27,7 @@ NO_TOKENS = ("", "Bearer", "Bearer ", "Basic YTpi", "Bearer dkp_no", "Bearer a.b
 
 async def test_what_is_no_token_is_refused(api: Api) -> None:
     for header in NO_TOKENS:
-        answer = await api.as_nobody.get(ME, headers={"Authorization": header.encode("latin-1")} if header else {})
+        answer = await api.as_nobody.get(ME, headers={b"Authorization": header.encode("latin-1")} if header else {})
         assert (answer.status_code, code(answer)) == (401, "unauthenticated"), header
         assert answer.headers["www-authenticate"].startswith("Bearer "), header
 

@@ -1,6 +1,7 @@
 """Users: who makes and changes them, and what never happens to the last admin."""
 
 import httpx
+
 from services.api.settings import Settings
 from tests.integration.edge.conftest import Api, changed, running
 
