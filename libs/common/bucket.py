@@ -13,6 +13,7 @@ import structlog
 from nats.js.kv import KeyValue
 
 from libs.common.bus import Bus, BusAway
+from libs.common.cancelling import heed
 
 T = TypeVar("T", bound=msgspec.Struct | msgspec.Raw)
 
@@ -38,13 +39,13 @@ class Bucket(Generic[T]):
 
     async def _open(self) -> KeyValue:
         if self._kv is None:
-            self._kv = await self._bus.js.key_value(self.name)
+            self._kv = await heed(self._bus.js.key_value(self.name))
         return self._kv
 
     async def get(self, key: str) -> tuple[T, int] | None:
         """The entry and its revision in the bucket, or None."""
         try:
-            entry = await (await self._open()).get(key)
+            entry = await heed((await self._open()).get(key))
         except (nats.js.errors.KeyNotFoundError, nats.js.errors.KeyDeletedError):
             return None
         except _FAULTS as error:
@@ -54,7 +55,7 @@ class Bucket(Generic[T]):
     async def put(self, key: str, entry: T) -> int:
         """Write without a condition: for a bucket whose key has one writer."""
         try:
-            return int(await (await self._open()).put(key, msgspec.json.encode(entry)))
+            return int(await heed((await self._open()).put(key, msgspec.json.encode(entry))))
         except _FAULTS as error:
             raise BusAway(f"{self.name}/{key}: {error or type(error).__name__}") from error
 
@@ -63,7 +64,7 @@ class Bucket(Generic[T]):
         try:
             kv = await self._open()
             body = msgspec.json.encode(entry)
-            return int(await (kv.update(key, body, last=last) if last else kv.create(key, body)))
+            return int(await heed(kv.update(key, body, last=last) if last else kv.create(key, body)))
         except nats.js.errors.KeyWrongLastSequenceError as error:
             raise Conflict(f"{self.name}/{key}") from error
         except _FAULTS as error:
@@ -71,7 +72,7 @@ class Bucket(Generic[T]):
 
     async def delete(self, key: str) -> None:
         try:
-            await (await self._open()).delete(key)
+            await heed((await self._open()).delete(key))
         except _FAULTS as error:
             raise BusAway(f"{self.name}/{key}: {error or type(error).__name__}") from error
 
@@ -123,9 +124,9 @@ class Mirror(Generic[T]):
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _follow(self) -> None:
-        kv = await self._bus.js.key_value(self._name)
+        kv = await heed(self._bus.js.key_value(self._name))
         self._again.clear()
-        watcher = await kv.watchall()
+        watcher = await heed(kv.watchall())
         try:
             await self._list(watcher)
             until = monotonic() + self._relist_seconds
@@ -137,7 +138,7 @@ class Mirror(Generic[T]):
 
     async def _list(self, watcher: KeyValue.KeyWatcher) -> None:
         found: set[str] = set()
-        while (entry := await watcher.updates(timeout=5.0)) is not None:
+        while (entry := await heed(watcher.updates(timeout=5.0))) is not None:
             found.add(entry.key)
             self._take(entry)
         for key in self.entries.keys() - found:

@@ -21,6 +21,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from libs.common import log, subjects
+from libs.common.cancelling import heed
 from libs.common.errors import Retry
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class Bus:
         if not self.connected:
             raise BusAway(f"{subject} was not taken: the bus is away")
         try:
-            ack = await self.js.publish(subject, body, headers=headers)
+            ack = await heed(self.js.publish(subject, body, headers=headers))
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
             raise BusAway(f"{subject} was not taken: {error or type(error).__name__}") from error
         return int(ack.seq)
@@ -157,7 +158,8 @@ class Bus:
         """Ask `service`; `NoAnswer` when nobody does in `timeout` seconds."""
         subject = subjects.query(service, call)
         try:
-            answer = await self.client.request(subject, msgspec.json.encode(body), timeout=timeout, headers=log.outgoing())
+            request = self.client.request(subject, msgspec.json.encode(body), timeout=timeout, headers=log.outgoing())
+            answer = await heed(request)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise NoAnswer(f"{service} did not answer {call}") from error
         data = zlib.decompress(answer.data) if (answer.headers or {}).get(_COMPRESSED) else answer.data

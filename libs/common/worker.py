@@ -18,6 +18,7 @@ from nats.js import JetStreamContext
 
 from libs.common import log, subjects
 from libs.common.bus import Bus, BusAway
+from libs.common.cancelling import heed
 from libs.common.errors import Rejected, Retry
 from libs.common.streams import ACK_WAIT
 
@@ -70,8 +71,8 @@ class Worker:
                     await asyncio.sleep(_PAUSE)
                     continue
                 if subscription is None:
-                    subscription = await self._bus.js.pull_subscribe_bind(self._bus.service, subjects.COMMANDS)
-                for message in await subscription.fetch(1, timeout=_FETCH_SECONDS):
+                    subscription = await heed(self._bus.js.pull_subscribe_bind(self._bus.service, subjects.COMMANDS))
+                for message in await heed(subscription.fetch(1, timeout=_FETCH_SECONDS)):
                     await self._take(message)
             except nats.errors.TimeoutError:
                 continue  # nothing to do is normal
@@ -119,7 +120,7 @@ class Worker:
             logger.exception("worker.bug", subject=message.subject, tries=tries)
             await (self._bury(message, repr(error)) if tries >= TRIES else message.nak(delay=min(2.0**tries, 30.0)))
         else:
-            await message.ack_sync(timeout=5)
+            await heed(message.ack_sync(timeout=5))
 
     async def _bury(self, message: Msg, reason: str) -> None:
         """Copy it to the dead letter, then end it: in this order, so that it is never nowhere."""
