@@ -53,11 +53,13 @@ def _find_first(home: Home, progress: Progress) -> int:
 
 
 def prepare(home: Home, progress: Progress) -> State:
-    """Everything before the first process: settings, programs, the engine, ports."""
+    """Everything before the first process. What takes a moment to refuse comes before what takes a minute to install."""
     environ = settings.environment(home)
     wanted = settings.settings_of(environ)
     for sentence in settings.unknown(environ):
         progress.say(f"note: {sentence}")
+    state = _choose_ports(home, wanted)
+    settings.check(home, state, environ)
     with progress.step("looking at what the machine has"):
         requirements.widen_path()
         start_engine = engine.must_start(wanted.docker_host)
@@ -68,8 +70,6 @@ def prepare(home: Home, progress: Progress) -> State:
     if start_engine:
         with progress.step("Docker Engine"):
             engine.start(home, wanted.docker_host, progress.say)
-    state = _choose_ports(home, wanted)
-    settings.check(home, state, environ)
     return state
 
 

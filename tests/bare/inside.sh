@@ -18,7 +18,8 @@ ask() { .venv/bin/python -P tests/bare/get.py "$home/router/ca/root.crt" "$url/a
 ask
 
 say "a second up finds the first"
-./dockup up --detach | head -n 1
+again=$(./dockup up --detach)
+head -n 1 <<<"$again"
 
 say "status"
 ./dockup status
