@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 import msgspec
 import structlog
@@ -106,7 +106,8 @@ class Applier:
                     continue
                 await self._reap(self.live)
                 if self.old_workers:
-                    self.old_workers = await self._haproxy.old_workers()
+                    with contextlib.suppress(runtime_api.Away):  # it is being started again
+                        self.old_workers = await self._haproxy.old_workers()
 
     async def renew(self) -> None:
         """Make certificates anew that end soon, and give them to the proxy."""
@@ -140,7 +141,6 @@ class Applier:
         lines = [line for step in steps for line in commands.of(step, self._files)]
         if lines:
             await runtime_api.tell(self._files.admin, lines)
-            await self._tell_old_workers(lines)
         self._sure = True
 
     def _plan(self, app_id: str) -> list[plan.Step]:
@@ -152,14 +152,6 @@ class Applier:
         for step in steps:
             plan.note(self.live, step)
         return steps
-
-    async def _tell_old_workers(self, lines: Iterable[str]) -> None:
-        """A worker of before a reload still answers on its open connections: it hears of new servers too, as far as it can."""
-        for pid in self.old_workers:
-            for line in lines:
-                if "\n" not in line and " ssl " not in line:
-                    with contextlib.suppress(runtime_api.Away):  # it has ended
-                        await runtime_api.ask_master(self._files.master, f"@!{pid} {line}")
 
     async def _reload(self) -> None:
         await self.prepare()

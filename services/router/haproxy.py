@@ -103,12 +103,19 @@ class HAProxy:
 
     async def old_workers(self) -> list[int]:
         """Workers of before a reload that still hold connections."""
-        try:
-            text = await runtime_api.ask_master(self._files.master, "show proc")
-        except runtime_api.Away:  # just started, or being started: there are none
-            return []
-        _, _, old = text.partition("# old workers")
+        _, _, old = (await self._processes_of_master()).partition("# old workers")
         return [int(line.split()[0]) for line in old.splitlines() if line[:1].isdigit()]
+
+    async def _processes_of_master(self) -> str:
+        """The master's list. Its socket is away for a moment at a start or a reload."""
+        until = monotonic() + _END_SECONDS
+        while True:
+            try:
+                return await runtime_api.ask_master(self._files.master, "show proc")
+            except runtime_api.Away:
+                if monotonic() > until:
+                    raise
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def ended(self, pid: int) -> None:
         """Wait until the process is gone."""

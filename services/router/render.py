@@ -141,7 +141,8 @@ def _frontend(frame: Frame) -> str:
         "http-request set-var(txn.id) req.hdr(x-request-id) if { req.hdr(x-request-id) -m reg ^[A-Za-z0-9._-]{1,128}$ }",
         *_answers(pages.UNKNOWN_HOST, f"!{known}", files),
         *([f"http-request redirect location {redirect} code 308 unless {{ ssl_fc }}"] if settings.tls != "off" else []),
-        *_answers(pages.APP_NOT_RUNNING, "{ var(txn.backend),nbsrv eq 0 }", files),
+        # A worker that a reload replaced counts no server as usable, yet still serves its open connections.
+        *_answers(pages.APP_NOT_RUNNING, "{ var(txn.backend),nbsrv eq 0 } !{ stopping }", files),
         *_forwarded(),
         f"http-request set-var(txn.probe) bool(true) if {{ req.hdr(x-dockup-probe) -m str {frame.probe_token} }}",
         "http-request del-header x-dockup-probe",

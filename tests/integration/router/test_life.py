@@ -28,6 +28,10 @@ async def serves_again(stack: Stack, app: str) -> None:
                 await asyncio.sleep(0.02)
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
 async def test_a_killed_haproxy_comes_back_with_every_route(stack: Stack, replicas: list[Replica]) -> None:
     await stack.start()
     apps = [new_app() for _ in range(3)]
@@ -44,8 +48,8 @@ async def test_a_killed_worker_comes_back(stack: Stack, replicas: list[Replica])
     app = new_app()
     await stack.route(app, replicas[0].upstream())
     master = stack.haproxy_pid
-    [worker] = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
-    os.kill(int(worker), signal.SIGKILL)
+    [worker] = children(master)
+    os.kill(worker, signal.SIGKILL)
     await serves_again(stack, app)
     assert stack.haproxy_pid != master
 

@@ -19,7 +19,7 @@ async def test_three_hundred_apps_grow_the_backends(stack: Stack, replicas: list
     assert (await stack.get(apps[-1])).json()["name"] == replicas[1].name
     assert (stack.files / "haproxy.cfg").read_text(encoding="utf-8").count("\nbackend app") == 512
 
-    # A worker of before the reload still holds the WebSocket: it counts, and it hears of the switch.
+    # A worker of before the reload still holds the WebSocket: it counts.
     await stack.route(watched, replicas[2].upstream(), replicas[0].upstream(draining=True))
     await until(lambda: stack.sessions(watched).get(replicas[0].name) == 1)
     assert await web_socket.echoes()

@@ -1,5 +1,6 @@
 """Certificates as OpenSSL and curl see them, and a stack without TLS."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
@@ -55,7 +56,7 @@ async def test_http_2(stack: Stack, replicas: list[Replica]) -> None:
     await stack.route(app, replicas[0].upstream())
     url = f"https://{stack.host(app)}:{stack.https_port}/"
     curl = ["curl", "-sS", "--http2", "--cacert", str(stack.root), "-o", "/dev/null", "-w", "%{http_version} %{http_code}", url]
-    assert run(*curl) == "2 200"
+    assert await asyncio.to_thread(run, *curl) == "2 200"
 
 
 async def test_without_tls_everything_is_on_the_http_port(home: Path, nats_server: NatsServer, bus: Bus, replicas: list[Replica]) -> None:

@@ -85,10 +85,10 @@ class Load:
         try:
             writer.write(head.encode())
             async with asyncio.timeout(20):
-                status, headers, _ = await answer(reader)
+                status, headers, text = await answer(reader)
         except (OSError, EOFError, TimeoutError) as error:
             self.failed[type(error).__name__] += 1
             return True
         if status != 200:
-            self.failed[str(status)] += 1
+            self.failed[f"{status} {text.decode()}"] += 1
         return headers.get("connection") == "close"
