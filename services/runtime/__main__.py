@@ -34,8 +34,6 @@ async def serve(settings: Settings, bus: Bus) -> None:
         world = World(settings, bus, engine, node=info.id)
         fleet = _fleet(world, folder)
         standing.append(fleet)
-        for call, answer in QUERIES.items():
-            await bus.serve(call, partial(answer, fleet), queue="")
         await _run(world, fleet, Lease(bus, folder, info.id))
     finally:
         engine.close()
@@ -67,6 +65,10 @@ async def _run(world: World, fleet: Fleet, lease: Lease) -> None:
         for mirror in mirrors:
             await mirror.listed.wait()
         tasks.create_task(lease.hold(fleet.start, fleet.stop))
+        await lease.first.wait()
+        # A standby knows no container: who asks is answered by the one that acts.
+        for call, answer in QUERIES.items():
+            await world.bus.serve(call, partial(answer, fleet))
 
 
 def main() -> None:

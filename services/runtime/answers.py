@@ -6,17 +6,18 @@ from libs.common.engine.errors import EngineError
 from libs.common.messages.runtime import LogLine, LogsAnswer, LogsQuery
 from services.runtime import words
 from services.runtime.reconcile import App
+from services.runtime.world import World
 
 _MOST_BYTES = 900_000
 _LINE_BYTES = 150
 """What a line costs besides its message."""
 
 
-async def logs_of(app: App, query: LogsQuery) -> LogsAnswer:
-    """Merge by time, the newest `tail` lines that fit into an answer."""
-    alive = await _live(app, query)
+async def logs_of(world: World, app: App | None, query: LogsQuery) -> LogsAnswer:
+    """Merge by time, the newest `tail` lines that fit into an answer; `app` is None when it is gone or not known yet."""
+    alive = await _live(app, query) if app else []
     known = {(line.replica, line.at, line.message) for line in alive}
-    dead = [line for line in await _dead(app, query) if (line.replica, line.at, line.message) not in known]
+    dead = [line for line in await _dead(world, app, query) if (line.replica, line.at, line.message) not in known]
     found = sorted((line for line in dead + alive if _fits(line, query)), key=lambda line: clock.parse(line.at))
     return bounded(found, query.tail)
 
@@ -45,12 +46,13 @@ async def _live(app: App, query: LogsQuery) -> list[LogLine]:
     return found
 
 
-async def _dead(app: App, query: LogsQuery) -> list[LogLine]:
-    deployments = (query.deployment_id,) if query.deployment_id else _deployments(app, query)
+async def _dead(world: World, app: App | None, query: LogsQuery) -> list[LogLine]:
+    """Read what is kept, the newest deployment first, until there is enough."""
+    deployments = (query.deployment_id,) if query.deployment_id else _deployments(query, app)
     found: list[LogLine] = []
     for deployment_id in deployments:
         try:
-            found += await words.recall(app.world.bus, deployment_id)
+            found += await words.recall(world.bus, deployment_id)
         except BusAway:
             break
         if len(found) >= query.tail:
@@ -58,8 +60,9 @@ async def _dead(app: App, query: LogsQuery) -> list[LogLine]:
     return found
 
 
-def _deployments(app: App, query: LogsQuery) -> tuple[str, ...]:
-    known = [release.deployment_id for release in (app.desired.candidate, app.desired.current) if release is not None]
+def _deployments(query: LogsQuery, app: App | None) -> tuple[str, ...]:
+    releases = (app.desired.candidate, app.desired.current) if app else ()
+    known = [release.deployment_id for release in releases if release is not None]
     return tuple(dict.fromkeys([*query.deployments, *known]))
 
 

@@ -26,24 +26,25 @@ async def probe_proxy(app: App, step: ProbeProxy) -> None:
     if not app.world.live_routers():
         return  # the plan says what then
     async with asyncio.TaskGroup() as group:
-        for router_id in app.world.live_routers():
-            group.create_task(_through_one(app, router_id, release))
-    app.view.proved.add(step.release)
-    app.mark("routed")
+        asked = [group.create_task(_through_one(app, router_id, release)) for router_id in app.world.live_routers()]
+    if any(task.result() for task in asked):
+        app.view.proved.add(step.release)
+        app.mark("routed")
 
 
-async def _through_one(app: App, router_id: str, release: Release) -> None:
-    """Ask one router's proxy until it answers; a router that dies in between is not waited for."""
+async def _through_one(app: App, router_id: str, release: Release) -> bool:
+    """Ask one router's proxy until a replica answers; a router that dies in between is not waited for, and proves nothing."""
     check, gap = release.health_check, _FIRST_GAP
     path = check.path if check.type == "http" else "/"
     while (lease := app.world.live_routers().get(router_id)) is not None:
         names = {replica.upstream for replica in app.view.replicas.values() if replica.key.release == release.number}
         name, error = await through(lease, app.desired.hosts[0], path, check.timeout_seconds)
         if name in names:
-            return
+            return True
         app.view.proxy_error = error
         await asyncio.sleep(gap)
         gap = min(gap * _GROWTH, _LONGEST_GAP)
+    return False
 
 
 async def announce_live(app: App, step: AnnounceLive) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 
 import structlog
 
+from libs.common.bus import BusAway
 from libs.common.engine import containers, events
 from libs.common.engine.containers import ContainerListed
 from libs.common.engine.errors import EngineAway, EngineError, NotFound
@@ -34,7 +35,7 @@ class Fleet:
         self.apps: dict[str, App] = {}
         self.strays: dict[str, list[ContainerListed]] = {}
         self.active = False
-        self.engine_trouble = "the engine was not asked yet"
+        self.engine_trouble = "it was not asked yet"
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._own: list[asyncio.Task[None]] = []
         self._refreshing: dict[str, asyncio.Task[None]] = {}
@@ -43,7 +44,8 @@ class Fleet:
     def start(self) -> None:
         """The lease is ours."""
         self.active = True
-        self._own = [asyncio.create_task(work) for work in (self._follow_engine(), self._tick(), self._watch_routers())]
+        self.engine_trouble = "it was not asked yet"
+        self._own = [asyncio.create_task(_keep(work)) for work in (self._follow_engine, self._tick, self._watch_routers)]
 
     def stop(self) -> None:
         """Somebody else acts now: drop everything at once."""
@@ -90,18 +92,20 @@ class Fleet:
     async def look(self) -> None:
         """List all that is ours, and look closely at what changed."""
         await self.world.networks.load()
+        # What is made while the engine lists may be missing from its list: only what was known before can be missed.
+        before = {container_id for app in self.apps.values() for container_id in app.view.replicas}
         listed = await containers.list_ours(self.world.engine, self.world.place.instance)
         found: dict[str, list[ContainerListed]] = defaultdict(list)
         for entry in listed:
             found[spec.app_of(entry)].append(entry)
         self.strays = {app_id: entries for app_id, entries in found.items() if app_id not in self.world.wants.entries}
         for app_id in self.world.wants.entries:
-            await self._look_at(app_id, found.get(app_id, []))
+            await self._look_at(app_id, found.get(app_id, []), before)
 
-    async def _look_at(self, app_id: str, listed: list[ContainerListed]) -> None:
+    async def _look_at(self, app_id: str, listed: list[ContainerListed], before: set[str]) -> None:
         app = self._app(self.world.wants.entries[app_id])
-        there = {entry.id for entry in listed}
-        for container_id in [known for known in app.view.replicas if known not in there]:
+        missing = (before & app.view.replicas.keys()) - {entry.id for entry in listed}
+        for container_id in missing:
             if not app.working_on(container_id):
                 app.vanish(container_id)
         for entry in listed:
@@ -183,7 +187,13 @@ class Fleet:
         self.apps.pop(app_id, None)
         if (task := self._tasks.pop(app_id, None)) is not None:
             task.cancel()
-        self._spawn(self.world.routes.delete(app_id))
+        self._spawn(self._delete_route(app_id))
+
+    async def _delete_route(self, app_id: str) -> None:
+        try:
+            await self.world.routes.delete(app_id)
+        except BusAway as error:
+            logger.info("runtime.route_stays", app_id=app_id, error=str(error))  # without hosts it does no harm
 
     def _app(self, desired: Desired) -> App:
         app = self.apps.get(desired.app_id)
@@ -248,3 +258,13 @@ class Fleet:
             logger.info("runtime.routers", live=sorted(live))
             self._routers = live
             self.wake_all()
+
+
+async def _keep(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run a loop for ever; a bug in it is told, and it begins again."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("runtime.loop_failed", loop=work.__name__)
+            await asyncio.sleep(_RETRY_SECONDS)

@@ -39,6 +39,7 @@ class Lease:
         self._key = f"runtime.{engine_id.replace(':', '_')}"
         self._mine = RuntimeLease(instance_id=instance_id(folder))
         self.held = False
+        self.first = asyncio.Event()
 
     async def hold(self, gained: Callable[[], None], lost: Callable[[], None]) -> None:
         """Keep the lease, or wait for it, for ever."""
@@ -48,6 +49,7 @@ class Lease:
                     held = await self._refresh()
                     if held != self.held:
                         self.held = held
+                        self.first.set()
                         logger.info("runtime.lease", held=held)
                         (gained if held else lost)()
                 await asyncio.sleep(REFRESH_SECONDS if self.held else REFRESH_SECONDS / 3)

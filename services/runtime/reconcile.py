@@ -77,12 +77,20 @@ class App:
             while True:
                 self._woken.clear()
                 with bound_contextvars(request_id=self.desired.request_id, actor=self.desired.actor, app_id=self.desired.app_id):
-                    until = self._turn()
-                await self._sleep(until)
+                    pause = self._turn_safely()
+                await self._sleep(pause)
         finally:
             self.teller.stop()
             for job in self._jobs.values():
                 job.cancel()
+
+    def _turn_safely(self) -> float | None:
+        """A bug in the plan of one app must not end its task: it is tried again, and says so."""
+        try:
+            return self._turn()
+        except Exception:
+            logger.exception("runtime.turn_failed")
+            return _PAUSE
 
     def _turn(self) -> float | None:
         now = self.world.clock.now()

@@ -9,6 +9,7 @@ import structlog
 from libs.common.bus import Bus, BusAway
 
 _PAUSE = 0.5
+_MOST_REMEMBERED = 1_000
 
 logger = structlog.get_logger()
 
@@ -29,6 +30,8 @@ class Teller:
         if known is not None and not (again and known.done()):
             return known
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if len(self._told) >= _MOST_REMEMBERED:
+            self.forget()
         self._told[event_id] = future
         self._waiting.append((event, future))
         if self._task is None or self._task.done():

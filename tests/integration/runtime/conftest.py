@@ -14,7 +14,7 @@ from tests.servers.nats import NatsServer
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A folder with a short path: a unix socket's name has at most 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="dk-"))
+    folder = Path(tempfile.mkdtemp(prefix="dkrt-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -50,8 +50,11 @@ async def test_a_crash_is_healed_and_a_loop_is_called_one(stack: Stack) -> None:
     app_id = await live(stack)
     for count in range(1, 6):
         await answers(stack, app_id)
-        container_id = (await stack.containers(app_id))[0].id
-        await containers.kill(stack.engine, container_id)
+        if count % 2:
+            container_id = (await stack.containers(app_id))[0].id
+            await containers.kill(stack.engine, container_id)
+        else:
+            await stack.get(app_id, "/exit?3")
         await stack.wait_said(app_id, "ReplicaDied", count)
     looping = await stack.wait_said(app_id, "ReplicaCrashLooping")
     assert "5 times" in str(looping[0].data["message"])
