@@ -15,11 +15,13 @@ from libs.common.engine.spec import ContainerSpec
 from libs.common.states import ReplicaState
 from tests import images as made
 
+PATIENCE = 20
 Spec = Callable[..., ContainerSpec]
 
 
 async def ended(engine: Engine, container_id: str) -> containers.ContainerSeen:
-    await engine.call(engine.long.wait, container_id)
+    async with asyncio.timeout(PATIENCE):
+        await engine.call(engine.long.wait, container_id)
     return await containers.inspect(engine, container_id)
 
 
@@ -137,8 +139,9 @@ async def test_ports_that_nobody_can_reach(engine: Engine, spec: Spec) -> None:
     container = await containers.create(engine, spec(made.loopback()))
     await containers.start(engine, container)
     pid = (await containers.inspect(engine, container)).pid
-    while not ports.listening(pid):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE):
+        while not ports.listening(pid):
+            await asyncio.sleep(0.01)
     assert ports.listening(pid) == ports.loopback_only(pid) == [made.PORT]
     assert ports.listening(2**22 + 1) == []
 

@@ -20,7 +20,8 @@ async def test_a_life_in_events(engine: Engine, instance: str, spec: Spec) -> No
     other = events.watch(engine, "somebody-else")
     container = await containers.create(engine, spec(images.exits(3)))
     await containers.start(engine, container)
-    await engine.call(engine.long.wait, container)
+    async with asyncio.timeout(20):
+        await engine.call(engine.long.wait, container)
     await containers.remove(engine, container)
     seen = []
     async with asyncio.timeout(10):

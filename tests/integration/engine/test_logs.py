@@ -1,5 +1,6 @@
 """Logs of a real container."""
 
+import asyncio
 from collections.abc import Callable
 
 from libs.common.engine import containers, logs
@@ -13,7 +14,8 @@ Spec = Callable[..., ContainerSpec]
 async def run(engine: Engine, spec: ContainerSpec) -> str:
     container = await containers.create(engine, spec)
     await containers.start(engine, container)
-    await engine.call(engine.long.wait, container)
+    async with asyncio.timeout(20):
+        await engine.call(engine.long.wait, container)
     return container
 
 
