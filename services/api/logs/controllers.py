@@ -36,7 +36,16 @@ class LogsController(Controller):
         """The last lines of all replicas, also of those that died. `Accept: text/plain` gives the messages alone."""
         async with core.db.read() as session:
             row, _ = await to_read(session, principal, app)
-        query = LogsQuery(app_id=row.id, tail=tail, since=since, stream=stream, replica=replica, deployment_id=deployment_id)
+            deployments = await service.last_deployments(session, row.id)
+        query = LogsQuery(
+            app_id=row.id,
+            tail=tail,
+            since=since,
+            stream=stream,
+            replica=replica,
+            deployment_id=deployment_id,
+            deployments=deployments,
+        )
         logs = await service.read(core.bus, query)
         if request.accept.best_match(_KINDS, default=MediaType.JSON.value) == MediaType.TEXT:
             return Response(service.as_text(logs), media_type=MediaType.TEXT)  # type: ignore[arg-type]

@@ -1,12 +1,23 @@
 """Asks the runtime for what an app's replicas have written."""
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from libs.common import clock
 from libs.common.bus import Bus, NoAnswer
 from libs.common.messages.runtime import LogsAnswer, LogsQuery
+from services.api.deployments.models import DeploymentRow
 from services.api.http.problems import Problem, invalid
 from services.api.logs.schemas import Logs
 
 _PATIENCE_SECONDS = 5.0
+_DEPLOYMENTS = 5
+
+
+async def last_deployments(session: AsyncSession, app_id: str) -> tuple[str, ...]:
+    """The newest first: the runtime looks for the last words of their dead replicas."""
+    statement = select(DeploymentRow.id).where(DeploymentRow.app_id == app_id).order_by(DeploymentRow.number.desc()).limit(_DEPLOYMENTS)
+    return tuple((await session.execute(statement)).scalars())
 
 
 async def read(bus: Bus, query: LogsQuery) -> Logs:
