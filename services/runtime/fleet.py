@@ -1,163 +1,62 @@
 """All apps of one engine: makes their tasks, tells them what the engine and the bus say, and ticks."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
 
 import structlog
 
 from libs.common.bus import BusAway
-from libs.common.engine import containers, events
-from libs.common.engine.containers import ContainerListed
-from libs.common.engine.errors import EngineAway, EngineError, NotFound
-from libs.common.engine.events import EngineEvent
+from libs.common.engine.errors import EngineAway, EngineError
 from libs.common.messages.api import Desired
-from services.runtime import spec
 from services.runtime.execute import STEPS
+from services.runtime.lookout import EngineHandler, Lookout
 from services.runtime.reconcile import App
 from services.runtime.world import World
 
 TICK_SECONDS = 30.0
 _ROUTERS_SECONDS = 1.0
-_OPEN_SECONDS = 10.0
 _RETRY_SECONDS = 0.5
 
 logger = structlog.get_logger()
-EngineHandler = Callable[["Fleet", App, EngineEvent], None]
 
 
 class Fleet:
     """`active` while this process may act. Between `start` and `stop` every wanted app has a task."""
 
-    def __init__(self, world: World, handlers: "Mapping[str, EngineHandler]") -> None:
+    def __init__(self, world: World, handlers: Mapping[str, EngineHandler]) -> None:
         self.world = world
-        self._handlers = handlers
         self.apps: dict[str, App] = {}
-        self.strays: dict[str, list[ContainerListed]] = {}
         self.active = False
-        self.engine_trouble = "it was not asked yet"
+        self.lookout = Lookout(world, handlers, apps=self.apps, app_for=self._app_for, on_back=self._want_all)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._own: list[asyncio.Task[None]] = []
-        self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._routers: set[str] = set()
 
     def start(self) -> None:
         """The lease is ours."""
         self.active = True
-        self.engine_trouble = "it was not asked yet"
-        self._own = [asyncio.create_task(_keep(work)) for work in (self._follow_engine, self._tick, self._watch_routers)]
+        self._own = [asyncio.create_task(_keep(work)) for work in (self.lookout.follow, self._tick, self._watch_routers)]
 
     def stop(self) -> None:
         """Somebody else acts now: drop everything at once."""
         self.active = False
-        for task in [*self._own, *self._tasks.values(), *self._refreshing.values()]:
+        for task in [*self._own, *self._tasks.values()]:
             task.cancel()
-        self._own, self._tasks, self.apps = [], {}, {}
+        self._own, self._tasks = [], {}
+        self.apps.clear()
 
-    # The engine.
-
-    async def _follow_engine(self) -> None:
-        """Subscribe first, then list, then hear; again and again, for the engine may go and come."""
-        while True:
-            watch = events.watch(self.world.engine, self.world.place.instance)
-            try:
-                await self.world.engine.ping()
-                async with asyncio.timeout(_OPEN_SECONDS):
-                    await watch.opened.wait()
-                await self.look()
-                self._engine_is_back()
-                async for event in watch:
-                    self.hear(event)
-            except (EngineError, EngineAway, TimeoutError) as error:
-                self._engine_is_away(str(error) or "it does not answer in time")
-            finally:
-                await watch.aclose()
-            await asyncio.sleep(_RETRY_SECONDS)
-
-    def _engine_is_away(self, why: str) -> None:
-        if not self.engine_trouble:
-            logger.warning("runtime.engine_away", error=why)
-        self.engine_trouble = why
-        self.world.clock.stop()
-
-    def _engine_is_back(self) -> None:
-        logger.info("runtime.engine_answers", apps=len(self.apps))
-        self.engine_trouble = ""
-        self.world.clock.go()
+    def _want_all(self) -> None:
         for desired in list(self.world.wants.entries.values()):
             self.want(desired)
-        for app in self.apps.values():
-            app.wake()
-
-    async def look(self) -> None:
-        """List all that is ours, and look closely at what changed."""
-        await self.world.networks.load()
-        # What is made while the engine lists may be missing from its list: only what was known before can be missed.
-        before = {container_id for app in self.apps.values() for container_id in app.view.replicas}
-        listed = await containers.list_ours(self.world.engine, self.world.place.instance)
-        found: dict[str, list[ContainerListed]] = defaultdict(list)
-        for entry in listed:
-            found[spec.app_of(entry)].append(entry)
-        self.strays = {app_id: entries for app_id, entries in found.items() if app_id not in self.world.wants.entries}
-        for app_id in self.world.wants.entries:
-            await self._look_at(app_id, found.get(app_id, []), before)
-
-    async def _look_at(self, app_id: str, listed: list[ContainerListed], before: set[str]) -> None:
-        app = self._app(self.world.wants.entries[app_id])
-        missing = (before & app.view.replicas.keys()) - {entry.id for entry in listed}
-        for container_id in missing:
-            if not app.working_on(container_id):
-                app.vanish(container_id)
-        for entry in listed:
-            known = app.view.replicas.get(entry.id)
-            same = known is not None and known.state == entry.state and known.started_at is not None
-            if not same and not app.working_on(entry.id):
-                await self._inspect(app, entry)
-
-    async def _inspect(self, app: App, entry: ContainerListed) -> None:
-        away = self.world.clock.away
-        replica = spec.replica_of(entry)
-        try:
-            seen = await containers.inspect(self.world.engine, entry.id)
-        except NotFound:
-            return
-        known = app.view.replicas.get(entry.id)
-        if replica is not None:
-            app.take_in(replica, seen)
-        if known is not None and known.running and away:
-            app.excuse(entry.id)
-
-    def hear(self, event: EngineEvent) -> None:
-        """Pass an event on to its app."""
-        app = self.apps.get(event.attributes.get("dockup.app", ""))
-        handler = self._handlers.get(event.action)
-        if app is not None and handler is not None:
-            handler(self, app, event)
-
-    def refresh(self, app: App, container_id: str) -> None:
-        """Look at a container soon, unless a job of its own will do that."""
-        if container_id not in app.view.replicas:
-            return
-        before = self._refreshing.get(container_id)
-        task = asyncio.create_task(self._refresh(app, container_id, before))
-        self._refreshing[container_id] = task
-        task.add_done_callback(lambda done: self._refreshing.pop(container_id) if self._refreshing.get(container_id) is done else None)
-
-    async def _refresh(self, app: App, container_id: str, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-        try:
-            await app.refresh(container_id)
-        except EngineAway as error:
-            logger.info("runtime.look_waits", error=str(error))  # the list after its return tells
+        self.wake_all()
 
     # The bus.
 
     def want(self, desired: Desired) -> None:
         """Something is wanted of an app: make its task, or tell it."""
-        if not self.active or self.engine_trouble:
+        if not self.active or self.lookout.trouble:
             return
-        if desired.app_id in self.strays:
+        if desired.app_id in self.lookout.strays:
             # Its containers were nobody's until now: they have to be known before anything is done.
             self._spawn(self._take_strays(desired))
             return
@@ -170,7 +69,7 @@ class Fleet:
 
     async def _take_strays(self, desired: Desired) -> None:
         try:
-            await self.look()
+            await self.lookout.look()
         except (EngineAway, EngineError) as error:
             logger.info("runtime.look_waits", error=str(error))  # its return brings every app in
         else:
@@ -194,6 +93,9 @@ class Fleet:
             await self.world.routes.delete(app_id)
         except BusAway as error:
             logger.info("runtime.route_stays", app_id=app_id, error=str(error))  # without hosts it does no harm
+
+    def _app_for(self, app_id: str) -> App:
+        return self._app(self.world.wants.entries[app_id])
 
     def _app(self, desired: Desired) -> App:
         app = self.apps.get(desired.app_id)
@@ -223,7 +125,7 @@ class Fleet:
     def addresses(self) -> set[str]:
         """Return the addresses that containers have or that routes name."""
         found = {replica.address for app in self.apps.values() for replica in app.view.replicas.values()}
-        found |= {entry.address or "" for entries in self.strays.values() for entry in entries}
+        found |= {entry.address or "" for entries in self.lookout.strays.values() for entry in entries}
         routes = [*self.world.route_mirror.entries.values(), *(app.view.route for app in self.apps.values() if app.view.route)]
         return found | {upstream.address for route in routes for upstream in route.upstreams}
 
@@ -234,8 +136,8 @@ class Fleet:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
-                if not self.engine_trouble:
-                    await self.look()
+                if not self.lookout.trouble:
+                    await self.lookout.look()
             except (EngineAway, EngineError) as error:
                 logger.info("runtime.look_waits", error=str(error))
             for app in list(self.apps.values()):

@@ -10,6 +10,7 @@ from libs.common.messages.runtime import LogsAnswer, LogsQuery
 from libs.common.states import Intent
 from services.runtime.answers import logs_of
 from services.runtime.fleet import Fleet
+from services.runtime.lookout import EngineHandler, Lookout
 from services.runtime.reconcile import App
 
 
@@ -41,17 +42,17 @@ def on_lease(fleet: Fleet, _key: str, _entry: object) -> None:
     fleet.count_routers()
 
 
-def on_change(fleet: Fleet, app: App, event: EngineEvent) -> None:
+def on_change(lookout: Lookout, app: App, event: EngineEvent) -> None:
     """It started, ended or was paused: a look says what that means. Our own job on it looks by itself."""
     if event.action == "die" or not app.working_on(event.container_id):
-        fleet.refresh(app, event.container_id)
+        lookout.refresh(app, event.container_id)
 
 
-def on_oom(_fleet: Fleet, app: App, event: EngineEvent) -> None:
+def on_oom(_lookout: Lookout, app: App, event: EngineEvent) -> None:
     app.on_oom(event.container_id)
 
 
-def on_destroy(_fleet: Fleet, app: App, event: EngineEvent) -> None:
+def on_destroy(_lookout: Lookout, app: App, event: EngineEvent) -> None:
     app.vanish(event.container_id)
 
 
@@ -66,7 +67,7 @@ BUCKETS: Mapping[str, Callable[[Fleet, str, object], None]] = {
     subjects.APPLIED: on_applied,
     subjects.LEASES: on_lease,
 }
-ENGINE_EVENTS: Mapping[str, Callable[[Fleet, App, EngineEvent], None]] = {
+ENGINE_EVENTS: Mapping[str, EngineHandler] = {
     "start": on_change,
     "die": on_change,
     "pause": on_change,

@@ -13,7 +13,7 @@ async def report(standing: list[Fleet], bus: Bus) -> tuple[str, str]:
     fleet = standing[0]
     if not fleet.active:
         return "standby", "Another runtime acts on this engine."
-    if fleet.engine_trouble:
-        return "degraded", f"The Docker Engine does not answer: {fleet.engine_trouble}"
-    count = sum(len(entries) for entries in fleet.strays.values())
+    if fleet.lookout.trouble:
+        return "degraded", f"The Docker Engine does not answer: {fleet.lookout.trouble}"
+    count = sum(len(entries) for entries in fleet.lookout.strays.values())
     return "ok", f"{count} containers belong to no known app; they are left alone." if count else ""

@@ -15,12 +15,13 @@ from libs.common.messages.api import Desired, Release
 from libs.common.states import ReplicaState
 from services.runtime import facts
 from services.runtime.deaths import Deaths
+from services.runtime.looking import has_route, look
 from services.runtime.masks import Masks
 from services.runtime.plan import plan
 from services.runtime.replica import Health, Replica
 from services.runtime.seen import Seen
 from services.runtime.steps import Probe, ProbeProxy, Step, Wait
-from services.runtime.targets import pending, targets_of
+from services.runtime.targets import targets_of
 from services.runtime.teller import Teller
 from services.runtime.view import View, merged
 from services.runtime.world import World
@@ -135,38 +136,9 @@ class App:
 
     def see(self) -> Seen:
         """Return what the plan looks at, as of now."""
-        world, view = self.world, self.view
-        stored = view.route is not None and self.desired.app_id in world.route_mirror.entries
-        self._note_routed()
-        return Seen(
-            network=world.networks.has(self.desired.project_id),
-            replicas=tuple(view.replicas.values()),
-            route=view.route,
-            stored=stored,
-            routers=world.routers_for(self.desired.app_id),
-            routerless_since=world.routerless_since,
-            failed=frozenset(view.failed),
-            proved=frozenset(view.proved),
-            said_live=frozenset(view.said_live),
-            routed_since=view.routed_since,
-            trouble=view.trouble,
-            retry_at={key: deaths.retry_at for key, deaths in view.deaths.items()},
-            may_remove=world.wants.complete and world.bus.connected,
-            busy=len(self._jobs) > len(self._watching),
-            last_in_project=world.wants.last_in_project(self.desired),
-            said_settled=view.said_settled,
-            said_removed=view.said_removed,
-        )
-
-    def _note_routed(self) -> None:
-        """Note when the candidate got the route: its time for an answer through the proxy begins."""
-        candidate = pending(self.desired, Seen(failed=frozenset(self.view.failed)))
-        route = self.view.route
-        if candidate is None or route is None or self.view.routed_since is not None:
-            return
-        names = {replica.upstream for replica in self.view.replicas.values() if replica.key.release == candidate.number}
-        if any(upstream.name in names and upstream.draining_since is None for upstream in route.upstreams):
+        if self.view.routed_since is None and has_route(self.desired, self.view):
             self.view.routed_since = self.world.clock.seconds()
+        return look(self.desired, self.view, self.world, busy=len(self._jobs) > len(self._watching))
 
     # What the engine says.
 

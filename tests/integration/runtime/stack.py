@@ -25,6 +25,7 @@ from libs.common.messages.router import Applied
 from libs.common.messages.runtime import LogsAnswer, LogsQuery, Route
 from libs.common.secrets import Vault
 from libs.common.states import Intent
+from tests.conftest import DOCKER_HOST
 from tests.integration.router.stack import Stack as RouterStack
 from tests.integration.router.stack import until
 from tests.servers.nats import NatsServer
@@ -62,6 +63,7 @@ class Stack:
         self._process = Process([sys.executable, "-m", "services.runtime"], home / "runtime.log")
         self._tasks = [asyncio.create_task(self.routes.run()), asyncio.create_task(self._listen())]
         self.react = True
+        self.docker_host = DOCKER_HOST
 
     async def _listen(self) -> None:
         async def take(message: Msg) -> None:
@@ -93,6 +95,7 @@ class Stack:
             "DOCKUP_INSTANCE": self.instance,
             "DOCKUP_NATS_URL": self.nats.url,
             "DOCKUP_SECRET_KEY": self.vault_key,
+            "DOCKUP_DOCKER_HOST": self.docker_host,
             "DOCKUP_LOG_LEVEL": "debug",
         }
         os.environ.update(environment)

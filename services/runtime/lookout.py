@@ -1,0 +1,138 @@
+"""What the engine says of our containers: subscribe, list, hear; and the list again at every tick as the truth."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from libs.common.engine import containers, events
+from libs.common.engine.containers import ContainerListed
+from libs.common.engine.errors import EngineAway, EngineError, NotFound
+from libs.common.engine.events import EngineEvent
+from services.runtime import spec
+from services.runtime.reconcile import App
+from services.runtime.world import World
+
+_OPEN_SECONDS = 10.0
+_RETRY_SECONDS = 0.5
+_NOT_ASKED = "it was not asked yet"
+
+logger = structlog.get_logger()
+EngineHandler = Callable[["Lookout", App, EngineEvent], None]
+
+
+class Lookout:
+    """`trouble` says why the engine does not answer, empty while it does; `strays` are our containers of apps that nobody wants.
+
+    `app_for` gives the app of an id that is wanted; `on_back` is called each time when the engine answers again and all was listed.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        handlers: Mapping[str, EngineHandler],
+        *,
+        apps: Mapping[str, App],
+        app_for: Callable[[str], App],
+        on_back: Callable[[], None],
+    ) -> None:
+        self._world = world
+        self._handlers = handlers
+        self._apps = apps
+        self._app_for = app_for
+        self._on_back = on_back
+        self._refreshing: dict[str, asyncio.Task[None]] = {}
+        self.strays: dict[str, list[ContainerListed]] = {}
+        self.trouble = _NOT_ASKED
+
+    async def follow(self) -> None:
+        """Subscribe first, then list, then hear; again and again, for the engine may go and come."""
+        self.trouble = _NOT_ASKED
+        while True:
+            watch = events.watch(self._world.engine, self._world.place.instance)
+            try:
+                await self._world.engine.ping()
+                async with asyncio.timeout(_OPEN_SECONDS):
+                    await watch.opened.wait()
+                await self.look()
+                self._is_back()
+                async for event in watch:
+                    self._hear(event)
+            except (EngineError, EngineAway, TimeoutError) as error:
+                self._is_away(str(error) or "it does not answer in time")
+            finally:
+                await watch.aclose()
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    def _is_away(self, why: str) -> None:
+        if not self.trouble:
+            logger.warning("runtime.engine_away", error=why)
+        self.trouble = why
+        self._world.clock.stop()
+
+    def _is_back(self) -> None:
+        self.trouble = ""
+        self._world.clock.go()
+        self._on_back()
+        logger.info("runtime.engine_answers", apps=len(self._apps))
+
+    async def look(self) -> None:
+        """List all that is ours, and look closely at what changed."""
+        await self._world.networks.load()
+        # What is made while the engine lists may be missing from its list: only what was known before can be missed.
+        before = {container_id for app in self._apps.values() for container_id in app.view.replicas}
+        listed = await containers.list_ours(self._world.engine, self._world.place.instance)
+        found: dict[str, list[ContainerListed]] = defaultdict(list)
+        for entry in listed:
+            found[spec.app_of(entry)].append(entry)
+        wanted = list(self._world.wants.entries)
+        self.strays = {app_id: entries for app_id, entries in found.items() if app_id not in wanted}
+        for app_id in wanted:
+            await self._look_at(self._app_for(app_id), found.get(app_id, []), before)
+
+    async def _look_at(self, app: App, listed: list[ContainerListed], before: set[str]) -> None:
+        missing = (before & app.view.replicas.keys()) - {entry.id for entry in listed}
+        for container_id in missing:
+            if not app.working_on(container_id):
+                app.vanish(container_id)
+        for entry in listed:
+            known = app.view.replicas.get(entry.id)
+            same = known is not None and known.state == entry.state and known.started_at is not None
+            if not same and not app.working_on(entry.id):
+                await self._inspect(app, entry)
+
+    async def _inspect(self, app: App, entry: ContainerListed) -> None:
+        away = self._world.clock.away
+        replica = spec.replica_of(entry)
+        try:
+            seen = await containers.inspect(self._world.engine, entry.id)
+        except NotFound:
+            return
+        known = app.view.replicas.get(entry.id)
+        if replica is not None:
+            app.take_in(replica, seen)
+        if known is not None and known.running and away:
+            app.excuse(entry.id)
+
+    def _hear(self, event: EngineEvent) -> None:
+        app = self._apps.get(event.attributes.get(containers.APP_LABEL, ""))
+        handler = self._handlers.get(event.action)
+        if app is not None and handler is not None:
+            handler(self, app, event)
+
+    def refresh(self, app: App, container_id: str) -> None:
+        """Look at one container soon, after the look at it that is under way."""
+        if container_id not in app.view.replicas:
+            return
+        task = asyncio.create_task(self._refresh(app, container_id, self._refreshing.get(container_id)))
+        self._refreshing[container_id] = task
+        task.add_done_callback(lambda done: self._refreshing.pop(container_id) if self._refreshing.get(container_id) is done else None)
+
+    async def _refresh(self, app: App, container_id: str, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        try:
+            await app.refresh(container_id)
+        except (EngineAway, EngineError) as error:
+            logger.info("runtime.look_waits", error=str(error))  # the next list tells
