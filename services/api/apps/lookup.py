@@ -1,8 +1,9 @@
 """Finding apps: by id or slug, for one principal, to read or to change."""
 
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.states import Intent
@@ -16,10 +17,21 @@ from services.api.projects.models import MemberRow, ProjectRow
 ID_PREFIX = "app_"
 
 
-def named(ref: str) -> ColumnElement[bool]:
-    """By id or slug; no slug has an underscore. Apps that are gone have no name any more."""
-    column = AppRow.id if ref.startswith(ID_PREFIX) else AppRow.slug
-    return (column == ref) & AppRow.gone_at.is_(None)
+@lru_cache(maxsize=256)
+def _one(principal: Principal, *, by_id: bool, lock: bool) -> Select[AppRow, str | None, str | None]:
+    """The statement for one app; putting it together costs more than running it."""
+    query = of(principal).where((AppRow.id if by_id else AppRow.slug) == bindparam("ref"))
+    return query.with_for_update(of=AppRow) if lock else query
+
+
+async def _find(session: AsyncSession, principal: Principal, ref: str, *, lock: bool) -> tuple[AppRow, Standing]:
+    """By id or slug: no slug has an underscore. Apps that are gone have no name any more."""
+    query = _one(principal, by_id=ref.startswith(ID_PREFIX), lock=lock)
+    row: Any = (await session.execute(query, {"ref": ref})).one_or_none()
+    if row is None:
+        raise not_found("app", ref)
+    app, owner_id, member_role = row
+    return app, standing(principal, owner_id, member_role)
 
 
 def of(principal: Principal) -> Select[AppRow, str | None, str | None]:
@@ -34,8 +46,7 @@ def of(principal: Principal) -> Select[AppRow, str | None, str | None]:
 
 async def to_read(session: AsyncSession, principal: Principal, ref: str) -> tuple[AppRow, Standing]:
     """`404` for what does not exist and for what is somebody else's."""
-    row = (await session.execute(of(principal).where(named(ref)))).one_or_none()
-    return _found(row, principal, ref)
+    return await _find(session, principal, ref, lock=False)
 
 
 async def to_change(tx: Tx, principal: Principal, ref: str, scope: str) -> AppRow:
@@ -48,14 +59,6 @@ async def to_change(tx: Tx, principal: Principal, ref: str, scope: str) -> AppRo
 
 async def to_delete(tx: Tx, principal: Principal, ref: str, scope: str) -> AppRow:
     """As `to_change`, for what may be done to an app that is being deleted."""
-    query = of(principal).where(named(ref)).with_for_update(of=AppRow)
-    app, role = _found((await tx.session.execute(query)).one_or_none(), principal, ref)
+    app, role = await _find(tx.session, principal, ref, lock=True)
     role.need(scope)
     return app
-
-
-def _found(row: Any, principal: Principal, ref: str) -> tuple[AppRow, Standing]:  # noqa: ANN401 - a row of `of`, or None
-    if row is None:
-        raise not_found("app", ref)
-    app, owner_id, member_role = row
-    return app, standing(principal, owner_id, member_role)

@@ -1,7 +1,7 @@
 """Brings an app's derived status up to date, and says so where it changed."""
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from libs.common.messages.api import Release
 from libs.common.states import DeploymentStatus, Intent
@@ -11,14 +11,19 @@ from services.api.db.tx import Tx
 
 _release = msgspec.json.Decoder(Release)
 _seen = msgspec.json.Decoder(Seen)
+_REPLICAS = select(ReplicaRow.name, ReplicaRow.release, ReplicaRow.state, ReplicaRow.at, ReplicaRow.message).where(
+    ReplicaRow.app_id == bindparam("app_id")
+)
 
 
 async def refresh(tx: Tx, app: AppRow) -> None:
     """Derive `status` anew. Call it after everything else about the app has changed."""
-    columns = (ReplicaRow.name, ReplicaRow.release, ReplicaRow.state, ReplicaRow.at, ReplicaRow.message)
-    await tx.flush()
-    rows = (await tx.connection.execute(select(*columns).where(ReplicaRow.app_id == app.id))).all()
-    apply(tx, app, tuple(Replica(name=row.name, release=row.release, state=row.state, at=row.at, message=row.message) for row in rows))
+    rows = (await tx.connection.execute(_REPLICAS, {"app_id": app.id})).all()
+    apply(
+        tx,
+        app,
+        tuple(Replica(name=name, release=release, state=state, at=at, message=message) for name, release, state, at, message in rows),
+    )
 
 
 def apply(tx: Tx, app: AppRow, replicas: tuple[Replica, ...]) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,28 @@ import msgspec
 from sqlalchemy import event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from services.api.db import inline
 from services.api.db.migrate import migrate
 from services.api.db.outbox_row import Entry
 from services.api.db.tables import MetaRow, OutboxRow
 from services.api.db.tx import Tx
 
-_SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA busy_timeout=5000",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA synchronous=FULL",
-)
+_SAY = insert(OutboxRow)
 
 
 class Database:
-    """Open it with `Database.open(url)`. `on_commit` is handed what a transaction has to say, once it is committed."""
+    """Open it with `Database.open(url)`. `sqlite_path` is the file, where the database is one.
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, base_domain: str) -> None:
+    `on_commit` is handed what a transaction has to say, once it is committed.
+    """
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, base_domain: str, sqlite_path: str | None = None) -> None:
         self._writer = writer
         self._reader = reader
         self.base_domain = base_domain
+        self.sqlite_path = sqlite_path
         self.epoch = 1
         self.on_commit: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
@@ -39,9 +41,11 @@ class Database:
         """Connect and bring the schema up to date. `url` is `sqlite+aiosqlite:///…` or `postgresql://…`."""
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            Path(parsed.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # One writer at a time in this process: waiting here is fair, SQLite's own busy handler sleeps up to 100 ms.
-            database = cls(_sqlite(url, size=1, begin="BEGIN IMMEDIATE"), _sqlite(url, size=4, begin="BEGIN"), base_domain)
+            path = Path(parsed.database or "")
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One writer at a time in this process, which is fair: nobody has to try again and again.
+            writer, reader = _sqlite(str(path), size=1, begin="BEGIN IMMEDIATE"), _sqlite(str(path), size=4, begin="BEGIN")
+            database = cls(writer, reader, base_domain, str(path))
         else:
             engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_size=10, pool_pre_ping=False)
             database = cls(engine, engine, base_domain)
@@ -50,11 +54,6 @@ class Database:
             epoch = await connection.execute(select(MetaRow.value).where(MetaRow.name == "epoch"))
             database.epoch = int(epoch.scalar_one())
         return database
-
-    @property
-    def sqlite_path(self) -> str | None:
-        """The file, where the database is one."""
-        return self._writer.url.database if self._writer.dialect.name == "sqlite" else None
 
     async def close(self) -> None:
         await self._reader.dispose()
@@ -85,12 +84,12 @@ class Database:
 
 
 async def _write_outbox(connection: AsyncConnection, entries: list[Entry]) -> None:
-    """Write `entries` and give each the id of its row."""
     if not entries:
         return
     now = time.time()
     rows = [
         {
+            "id": entry.id,
             "kind": entry.kind.value,
             "subject": entry.subject,
             "app_id": entry.app_id,
@@ -101,24 +100,21 @@ async def _write_outbox(connection: AsyncConnection, entries: list[Entry]) -> No
         }
         for entry in entries
     ]
-    returned = await connection.execute(insert(OutboxRow).returning(OutboxRow.id, sort_by_parameter_order=True), rows)
-    for entry, row_id in zip(entries, returned.scalars(), strict=True):
-        entry.id = row_id
+    await connection.execute(_SAY, rows)
 
 
-def _sqlite(url: str, *, size: int, begin: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own types are private
-        connection.isolation_level = None  # the driver begins nothing by itself; `begun` does
-        cursor = connection.cursor()
-        for pragma in _SQLITE_PRAGMAS:
-            cursor.execute(pragma)
-        cursor.close()
+def _sqlite(path: str, *, size: int, begin: str) -> AsyncEngine:
+    engine = create_async_engine(
+        "sqlite+aiosqlite://",
+        async_creator=partial(inline.connect, path),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=60,
+    )
 
     @event.listens_for(engine.sync_engine, "begin")
-    def begun(connection: Any) -> None:  # noqa: ANN401 - as above
+    def begun(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own types are private
         connection.exec_driver_sql(begin)
 
     return engine

@@ -1,20 +1,17 @@
 """The tables that are no feature's own: the outbox, the stream's cursor, idempotency, and facts about the database itself."""
 
-from sqlalchemy import BigInteger, Float, Index, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, Float, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.api.db.base import Base
 
-# SQLite counts rows up by itself only in a column of type INTEGER.
-Counter = BigInteger().with_variant(Integer, "sqlite")
-
 
 class OutboxRow(Base):
-    """What is to be said on the bus. A row goes once the bus has acknowledged it."""
+    """What is to be said on the bus. A row goes once the bus has acknowledged it. `id` grows with time."""
 
     __tablename__ = "outbox"
 
-    id: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     kind: Mapped[str] = mapped_column(String(10))
     subject: Mapped[str] = mapped_column(String(200))
     app_id: Mapped[str] = mapped_column(String(40))

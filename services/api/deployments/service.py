@@ -22,6 +22,7 @@ from services.api.settings import Settings
 
 _failure = msgspec.json.Decoder(FailureView)
 _phases = msgspec.json.Decoder(list[Phase])
+_RELEASE, _DEPLOYMENT = insert(ReleaseRow), insert(DeploymentRow)
 _HTTP_REQUEST_ID = log.HEADERS["request_id"]
 
 
@@ -45,8 +46,8 @@ async def deploy(tx: Tx, app: AppRow, actor: str, settings: Settings) -> Deploym
         "env": app.env,
         "fingerprint": app.fingerprint,
     }
-    await tx.connection.execute(insert(ReleaseRow).values(release))
-    await tx.connection.execute(insert(DeploymentRow).values(values))
+    await tx.connection.execute(_RELEASE, release)
+    await tx.connection.execute(_DEPLOYMENT, values)
     app.newest_status = DeploymentStatus.QUEUED.value
     _record_queued(tx, app, values["id"])
     tx.send(prepare(values["id"], app.id, app.release, app.image))

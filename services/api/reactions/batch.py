@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from libs.common import log, subjects
 from services.api.db.tables import CursorRow
@@ -13,6 +13,10 @@ from services.api.db.tx import Tx
 from services.api.events.models import EventRow
 from services.api.reactions.scene import Line, Scene
 from services.api.reactions.table import TABLE, Entry
+
+_MOVE = update(CursorRow).where(CursorRow.name == subjects.EVENTS, CursorRow.seq == bindparam("before")).values(seq=bindparam("after"))
+_KNOWN = select(EventRow.event_id).where(EventRow.event_id.in_(bindparam("event_ids", expanding=True)))
+_FEED = insert(EventRow)
 
 logger = structlog.get_logger()
 
@@ -32,9 +36,7 @@ class Fenced(Exception):
 
 async def take(tx: Tx, before: int, batch: Sequence[Heard]) -> set[str]:
     """React to `batch`, which follows the cursor at `before`; return whom to wake. `Fenced` when the cursor stands elsewhere."""
-    moved = await tx.connection.execute(
-        update(CursorRow).where(CursorRow.name == subjects.EVENTS, CursorRow.seq == before).values(seq=batch[-1].seq)
-    )
+    moved = await tx.connection.execute(_MOVE, {"before": before, "after": batch[-1].seq})
     if moved.rowcount != 1:
         raise Fenced
     read = [(heard, event) for heard in batch if (event := _decode(heard)) is not None]
@@ -51,7 +53,7 @@ async def take(tx: Tx, before: int, batch: Sequence[Heard]) -> set[str]:
             rows.append(_row(heard, event.event_id, event.at, line))
     await scene.finish()
     if rows:
-        await tx.connection.execute(insert(EventRow), rows)
+        await tx.connection.execute(_FEED, rows)
     return scene.wakes
 
 
@@ -69,8 +71,7 @@ def _decode(heard: Heard) -> Any:  # noqa: ANN401 - one of the structs of TABLE
 
 
 async def _known(tx: Tx, event_ids: list[str]) -> set[str]:
-    query = select(EventRow.event_id).where(EventRow.event_id.in_(event_ids))
-    return set((await tx.connection.execute(query)).scalars()) if event_ids else set()
+    return set((await tx.connection.execute(_KNOWN, {"event_ids": event_ids})).scalars()) if event_ids else set()
 
 
 def _row(heard: Heard, event_id: str, at: str, line: Line) -> dict[str, object]:

@@ -1,5 +1,9 @@
 """What follows from the runtime's events about single containers."""
 
+from sqlalchemy import bindparam, delete
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
 from libs.common.messages.runtime import (
     ReplicaCrashLooping,
     ReplicaDied,
@@ -24,30 +28,38 @@ _WORDS: dict[type[ReplicaEvent], tuple[str, str, str]] = {
 }
 
 
+_COLUMNS = ("app_id", "container_id", "release", "state", "at", "exit_code", "message")
+_GONE = delete(ReplicaRow).where(ReplicaRow.name == bindparam("replica"), ReplicaRow.container_id == bindparam("container"))
+_sqlite, _postgresql = sqlite_insert(ReplicaRow), postgresql_insert(ReplicaRow)
+_SEEN = {
+    "sqlite": _sqlite.on_conflict_do_update(index_elements=["name"], set_={name: _sqlite.excluded[name] for name in _COLUMNS}),
+    "postgresql": _postgresql.on_conflict_do_update(index_elements=["name"], set_={name: _postgresql.excluded[name] for name in _COLUMNS}),
+}
+
+
+async def _note(scene: Scene, event: ReplicaEvent, state: str) -> None:
+    values = {
+        "name": event.replica,
+        "app_id": event.app_id,
+        "container_id": event.container_id,
+        "release": event.release,
+        "state": state,
+        "at": event.at,
+        "exit_code": event.exit_code,
+        "message": event.message,
+    }
+    await scene.tx.connection.execute(_SEEN[scene.tx.connection.dialect.name], values)
+
+
 async def replica(scene: Scene, event: ReplicaEvent) -> Line | None:
     app = await scene.app(event.app_id)
     if app is None:
         return None
     state, level, words = _WORDS[type(event)]
-    row = await scene.tx.session.get(ReplicaRow, event.replica)
     if isinstance(event, ReplicaRemoved):
-        if row is not None and row.container_id == event.container_id:
-            await scene.tx.session.delete(row)
+        await scene.tx.connection.execute(_GONE, {"replica": event.replica, "container": event.container_id})
     else:
-        values = {
-            "app_id": app.id,
-            "container_id": event.container_id,
-            "release": event.release,
-            "state": state,
-            "at": event.at,
-            "exit_code": event.exit_code,
-            "message": event.message,
-        }
-        if row is None:
-            scene.tx.session.add(ReplicaRow(name=event.replica, **values))
-        else:
-            for name, value in values.items():
-                setattr(row, name, value)
+        await _note(scene, event, state)
     scene.touch(app)
     data: dict[str, object] = {"replica": event.replica, "container_id": event.container_id, "release": event.release}
     if event.exit_code is not None:

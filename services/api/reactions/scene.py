@@ -1,6 +1,7 @@
 """What a reaction may look at and change: the rows of one transaction, each read once however many events a batch has."""
 
 import msgspec
+from sqlalchemy import bindparam, select
 
 from libs.common import log
 from services.api.apps.desired import desire
@@ -8,6 +9,10 @@ from services.api.apps.models import AppRow
 from services.api.apps.observed import refresh
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow
+
+# Made once: putting a statement together costs more than running it.
+_APP = select(AppRow).where(AppRow.id == bindparam("app_id")).with_for_update()
+_DEPLOYMENT = select(DeploymentRow).where(DeploymentRow.id == bindparam("deployment_id"))
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +40,12 @@ class Scene:
     async def app(self, app_id: str) -> AppRow | None:
         """The app's row, locked; None when there is none or the app is gone: its late events mean nothing."""
         if app_id not in self._apps:
-            app = await self.tx.session.get(AppRow, app_id, with_for_update=True)
+            app = (await self.tx.session.execute(_APP, {"app_id": app_id})).scalar_one_or_none()
             self._apps[app_id] = app if app is not None and app.gone_at is None else None
         return self._apps[app_id]
 
     async def deployment(self, deployment_id: str) -> tuple[AppRow, DeploymentRow] | None:
-        deployment = await self.tx.session.get(DeploymentRow, deployment_id)
+        deployment = (await self.tx.session.execute(_DEPLOYMENT, {"deployment_id": deployment_id})).scalar_one_or_none()
         if deployment is None or (app := await self.app(deployment.app_id)) is None:
             return None
         self.wakes.add(deployment_id)

@@ -10,6 +10,9 @@ import pytest
 from libs.common.messages.runtime import ReplicaHealthy, ReplicaStarted
 from tests.servers.api import ApiServer, World
 
+WHOLE_WAY = 9
+"""Events of an app up to its first live deployment."""
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -23,7 +26,7 @@ async def all_of(api: ApiServer, app: dict[str, Any], least: int) -> list[dict[s
 
 
 async def test_pages(api: ApiServer, live: dict[str, Any]) -> None:
-    items = await all_of(api, live, 8)
+    items = await all_of(api, live, WHOLE_WAY)
     seen, after = [], 0
     while page := (await api.client.get(f"/apps/{live['id']}/events?after={after}&limit=2")).json()["items"]:
         seen += page
@@ -73,7 +76,7 @@ async def read_stream(answer: httpx.Response, count: int) -> list[dict[str, Any]
 
 
 async def test_a_stream_shows_what_a_page_shows(api: ApiServer, world: World, live: dict[str, Any]) -> None:
-    items = await all_of(api, live, 8)
+    items = await all_of(api, live, WHOLE_WAY)
     headers = {"Accept": "text/event-stream"}
     async with api.client.stream("GET", f"/apps/{live['id']}/events", headers=headers) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -89,9 +92,10 @@ async def test_a_stream_ends_with_its_token(api: ApiServer, live: dict[str, Any]
     key = (await api.client.post("/api-keys", json={"name": "stream", "scopes": ["read"]})).json()
     headers = {"Accept": "text/event-stream"}
     async with api.as_token(key["key"]).stream("GET", f"/apps/{live['id']}/events", headers=headers) as answer:
-        await read_stream(answer, 1)
+        lines = answer.aiter_lines()
+        await anext(lines)
         await api.client.delete(f"/api-keys/{key['id']}")
         await api.client.put(f"/apps/{live['id']}", json={"name": "wakes it"})
         async with asyncio.timeout(20):
-            async for _ in answer.aiter_lines():
+            async for _ in lines:
                 pass
