@@ -128,8 +128,9 @@ async def start_replica(app: App, step: StartReplica) -> None:
     replica = view.replicas.get(step.container)
     if replica is None:
         return
-    # From here on the start is ours: what `inspect` says of it is no restart behind our back.
-    view.change(step.container, started_at=None, up_since=None, oom=False, excused=False, starts=replica.starts + 1)
+    # From here on the start is ours: what `inspect` says of it is no restart behind our back, and how it ended before is past.
+    begun = {"state": ReplicaState.CREATED, "started_at": None, "up_since": None, "oom": False, "excused": False}
+    view.change(step.container, **begun, starts=replica.starts + 1)
     try:
         await containers.start(engine, step.container)
     except NotFound:
