@@ -119,6 +119,11 @@ class World:
             del self._taken[app_id]
         return command
 
+    def forget(self) -> None:
+        """The bus is another one now: the consumer has to be bound again."""
+        self._commands = None
+        self._taken.clear()
+
     async def desired(self, app_id: str) -> Desired | None:
         found = await Bucket(self.runtime, subjects.DESIRED, Desired).get(app_id)
         return found[0] if found else None
