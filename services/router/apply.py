@@ -71,17 +71,25 @@ class Applier:
         self._changed.set()
 
     async def prepare(self) -> None:
-        """Write every file for the table as it is and have HAProxy check it, before a start or a reload."""
+        """Write every file for the table as it is, before a start or a reload."""
         self._write_pages()
         for host in self._certificate_hosts():
             self._ensure(host)
         async with self._disk:
-            texts = self._texts()
-            await asyncio.to_thread(self._store, texts)
-        fingerprint = render.fingerprint(texts.values())
-        if fingerprint != self._checked:
-            await self._check()
-            self._checked = fingerprint
+            await asyncio.to_thread(self._store, self._texts())
+
+    def keep_good(self) -> None:
+        """HAProxy took the configuration: this is the last good one now."""
+        replace(self._files.good, self._files.config.read_text(encoding="utf-8"))
+
+    def put_back_good(self) -> bool:
+        """HAProxy does not take the configuration: put the last good one in its place; False when there is none."""
+        if not self._files.good.is_file():
+            return False
+        text = self._files.good.read_text(encoding="utf-8")
+        replace(self._files.config, text)
+        self._written[self._files.config.name] = text
+        return True
 
     async def save_for_ever(self) -> None:
         """Write the present state to disk soon after each change."""
@@ -155,19 +163,23 @@ class Applier:
 
     async def _reload(self) -> None:
         await self.prepare()
+        await self._check()
         await self._haproxy.reload()
         await self.load()
         logger.info("router.reloaded", backends=self._capacity)
 
     async def _check(self) -> None:
-        """The last configuration that HAProxy took is kept; when it does not take the new one, that one is put back."""
+        """`Problem` when HAProxy does not take the configuration; skipped when it took the very same before."""
+        fingerprint = render.fingerprint(self._written.values())
+        if fingerprint == self._checked:
+            return
         try:
             await self._haproxy.check(self._files.config)
         except Problem:
-            if self._files.good.is_file():
-                replace(self._files.config, self._files.good.read_text(encoding="utf-8"))
+            self.put_back_good()
             raise
-        replace(self._files.good, self._files.config.read_text(encoding="utf-8"))
+        self._checked = fingerprint
+        self.keep_good()
 
     async def _reap(self, known: live.Live) -> None:
         leaving = [(backend, name) for backend, servers in known.servers.items() for name, state in servers.items() if state == "maint"]

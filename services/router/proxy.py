@@ -39,7 +39,11 @@ class Proxy:
         """Before the first route is taken: learn which backends a proxy that runs already uses, and for which hosts."""
         if self._haproxy.master() is None or await self._haproxy.worker() is None:
             return
-        found = await live.read(self._files, tls=self._settings.tls != "off")
+        try:
+            found = await live.read(self._files, tls=self._settings.tls != "off")
+        except Problem as problem:
+            logger.warning("haproxy.not_introduced", problem=str(problem))
+            return
         slots = {host: render.slot_of(backend) for host, backend in found.hosts.items()}
         self._table.claim({host: slot for host, slot in slots.items() if slot is not None})
 
@@ -77,14 +81,17 @@ class Proxy:
         await self._haproxy.end_leftovers()
         ports.require_free(self._settings.ports, self._settings.bind)
         await self._routes_known()
+        await self._applier.prepare()
         try:
-            await self._applier.prepare()
+            # No check before: a start that reads the file is one, and nothing serves that it could hurt.
+            pid = await self._haproxy.start()
         except Problem as problem:
-            if not self._files.good.is_file():
+            if not self._applier.put_back_good():
                 raise
-            # The last good one was put back: better to serve what it knows than nothing.
-            logger.error("haproxy.started_from_last_good", problem=str(problem))  # noqa: TRY400 - the sentence says it all
-        pid = await self._haproxy.start()
+            logger.error("haproxy.starting_from_last_good", problem=str(problem))  # noqa: TRY400 - the sentence says it all
+            pid = await self._haproxy.start()
+        else:
+            self._applier.keep_good()
         await self._applier.load()
         await self._applier.apply(list(self._table.routes))
         return pid

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -26,7 +27,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     probe_token: str
     maxconn: int
     threads: int
-    binds: Sequence[str] = ("*:{port}",)
+    binds: tuple[str, ...] = ("*:{port}",)
     drop_to: str | None = None
 
 
@@ -68,6 +69,7 @@ def crt_list(hosts: Sequence[str], files: Files) -> str:
     return "".join(f"{files.certificate(host)} {host}\n" for host in hosts)
 
 
+@lru_cache(maxsize=4)
 def shape(frame: Frame, capacity: int) -> str:
     """The fingerprint of all that the runtime socket cannot change; a running proxy shows it as its description."""
     text = _settings_text(frame) + str(sorted(pages.files(frame.settings.url).items())) + str(capacity)

@@ -139,11 +139,10 @@ class Stack:
         for task in self._mirrors:
             task.cancel()
         self._process.kill()
-        if (self.files / "haproxy.pid").is_file():
-            mark = f"\0{self.files / 'haproxy.cfg'}\0".encode()
-            for process in Path("/proc").glob("[0-9]*"):
-                if _holds(process, mark):
-                    os.kill(int(process.name), signal.SIGKILL)
+        mark = f"\0{self.files / 'haproxy.cfg'}\0".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            if _holds(process, mark):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def new_app() -> str:
