@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import msgspec
+import nats.errors
+import nats.js.errors
 import uvicorn
 from cryptography.fernet import Fernet
 
@@ -78,6 +80,7 @@ class ApiServer:
         self._server.should_exit = True
         if self._task:
             await self._task
+            self._task = None
 
     def as_token(self, token: str | None) -> httpx.AsyncClient:
         """A client of `/api/v1` that sends `token`."""
@@ -106,18 +109,26 @@ class World:
             await bus.close()
 
     async def command(self, app_id: str, seconds: float = 10) -> dict[str, Any]:
-        """Take the next command about an app, as the builder does."""
-        while app_id not in self._taken:
-            if self._commands is None:
-                self._commands = await self.builder.js.pull_subscribe_bind("builder", subjects.COMMANDS)
-            for message in await self._commands.fetch(1, timeout=seconds):
-                await message.ack_sync()
-                command = msgspec.json.decode(message.data)
-                self._taken.setdefault(command["app_id"], []).append(command)
-        command = self._taken[app_id].pop(0)
+        """Take the next command about an app, as the builder does; the bus may be away for a while."""
+        async with asyncio.timeout(seconds):
+            while app_id not in self._taken:
+                try:
+                    await self._fetch()
+                except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
+                    self._commands = None
+                    await asyncio.sleep(0.05)
+        command: dict[str, Any] = self._taken[app_id].pop(0)
         if not self._taken[app_id]:
             del self._taken[app_id]
         return command
+
+    async def _fetch(self) -> None:
+        if self._commands is None:
+            self._commands = await self.builder.js.pull_subscribe_bind("builder", subjects.COMMANDS)
+        for message in await self._commands.fetch(1, timeout=1):
+            await message.ack_sync()
+            command = msgspec.json.decode(message.data)
+            self._taken.setdefault(command["app_id"], []).append(command)
 
     def forget(self) -> None:
         """The bus is another one now: the consumer has to be bound again."""
