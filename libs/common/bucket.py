@@ -38,6 +38,8 @@ class Bucket(Generic[T]):
         self._kv: KeyValue | None = None
 
     async def _open(self) -> KeyValue:
+        if not self._bus.connected:
+            raise BusAway(f"{self.name}: the bus is away")
         if self._kv is None:
             self._kv = await heed(self._bus.js.key_value(self.name))
         return self._kv
@@ -112,6 +114,7 @@ class Mirror(Generic[T]):
     async def run(self) -> None:
         """Follow the bucket for ever: watch, and list anew after a reconnect and at every tick."""
         said = ""
+        await self._bus.opened.wait()
         while True:
             try:
                 await self._follow()

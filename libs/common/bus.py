@@ -50,6 +50,9 @@ class Bus:
         self.client = client
         self.service = service
         self.js: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT)
+        # Before its first connection the client must not be asked for anything: the subscription that answers come to would be
+        # noted as made and never reach the server, and every later query would end without an answer.
+        self.opened = asyncio.Event()
         self.reconnected: list[Callable[[], None]] = []
         self.refused: list[str] = []
 
@@ -75,6 +78,7 @@ class Bus:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
+                self.opened.set()
                 for notice in self.reconnected:
                     notice()
                 return
@@ -137,6 +141,8 @@ class Bus:
 
     async def broadcast(self, subject: str, message: object) -> None:
         """Core publish: who listens now hears it, nobody else."""
+        if not self.connected:
+            raise BusAway(f"{subject} was not said: the bus is away")
         try:
             await self.client.publish(subject, msgspec.json.encode(message), headers=log.outgoing())
         except (nats.errors.Error, OSError) as error:
@@ -157,6 +163,8 @@ class Bus:
     async def query(self, service: str, call: str, body: object, kind: type[T], *, timeout: float = 2.0) -> T:
         """Ask `service`; `NoAnswer` when nobody does in `timeout` seconds."""
         subject = subjects.query(service, call)
+        if not self.connected:
+            raise NoAnswer(f"{service} was not asked {call}: the bus is away")
         try:
             request = self.client.request(subject, msgspec.json.encode(body), timeout=timeout, headers=log.outgoing())
             answer = await heed(request)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from libs.supervisor import process
-from libs.supervisor.home import Home
+from libs.supervisor.home import Home, Ports
 from libs.supervisor.process import Process
 from tests.stack.clients import browser
 from tests.stack.leftovers import Leftovers, known_apps
@@ -69,7 +70,16 @@ class Stack:
 
     def up(self) -> None:
         """Return when the status is ok."""
+        if not self.home.state_file.exists():
+            self._choose_nats_port()
         self.cli("up", "--detach")
+
+    def _choose_nats_port(self) -> None:
+        """As if it had been chosen before: stacks that start side by side would take the same, the first of the usual ones."""
+        self.home.prepare()
+        nats = _free_ports(1)[0]
+        ports = Ports(http=self.http_port, https=self.https_port, api=self.api_port, nats=nats)
+        self.home.keep(msgspec.structs.replace(self.home.load(), ports=ports))
 
     def down(self, *, everything: bool = False) -> None:
         self.cli("down", *(["--all"] if everything else []), timeout=_DOWN_SECONDS)
