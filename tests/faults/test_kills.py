@@ -1,6 +1,6 @@
 """kill -9 of each process at a random moment of a deploy. What was accepted happens, once.
 
-The short run has one moment for each process, the long one (`just faults`) ten; the seed is in the test's name.
+The short run has one moment for each process, the long one (`just faults`) ten, or DOCKUP_FAULT_MOMENTS; the seed is in the test's name.
 """
 
 import asyncio
@@ -16,9 +16,11 @@ PROCESSES = ("api", "builder", "runtime", "metrics", "router", "nats", "redis", 
 LATEST_MOMENT = 0.6
 """Seconds after the request is sent; a deploy of a local image takes about 0.3 s, draining and removing the old the rest."""
 
+MOMENTS = int(os.environ.get("DOCKUP_FAULT_MOMENTS", "10"))
+
 SHORT = [pytest.param(victim, 1, id=f"{victim}-1") for victim in PROCESSES]
-LONG = [pytest.param(victim, seed, id=f"{victim}-{seed}", marks=pytest.mark.long) for victim in PROCESSES for seed in range(2, 11)]
-WIPES = [pytest.param(seed, id=str(seed), marks=[pytest.mark.long] if seed > 1 else []) for seed in range(1, 11)]
+LONG = [pytest.param(victim, seed, id=f"{victim}-{seed}", marks=pytest.mark.long) for victim in PROCESSES for seed in range(2, MOMENTS + 1)]
+WIPES = [pytest.param(seed, id=str(seed), marks=[pytest.mark.long] if seed > 1 else []) for seed in range(1, MOMENTS + 1)]
 
 
 async def deploy_and_break(oracle: Oracle, victim: str, seed: int, *, wiped: bool = False) -> None:
