@@ -192,7 +192,8 @@ async def retire(app: App, step: Retire) -> None:
         if replica.policy != "no":
             await containers.update(engine, step.container, restart_policy="no")
         if not replica.stopped and replica.state != ReplicaState.CREATED:
-            await containers.stop(engine, step.container, TERM_SECONDS)
+            async with app.world.stops:
+                await containers.stop(engine, step.container, TERM_SECONDS)
         if step.keep_words and replica.state != ReplicaState.CREATED:
             await words.keep(app.world.bus, engine, replica, app.masks)
         await containers.remove(engine, step.container)

@@ -1,5 +1,6 @@
 """What all apps share: the bus, the engine, the other apps' claims. Wired once in `__main__`."""
 
+import asyncio
 from time import monotonic
 
 import msgspec
@@ -19,6 +20,9 @@ from services.runtime.networks import Networks
 from services.runtime.seen import Router
 from services.runtime.settings import Settings
 from services.runtime.spec import Place
+
+_MOST_STOPS = 16
+_MOST_OPENED = 1_000
 
 
 class LeaseSeen(RouterLease, frozen=True, kw_only=True):
@@ -49,6 +53,8 @@ class World:
         self.applied_mirror: Mirror[Applied]
         self.lease_mirror: Mirror[LeaseSeen]
         self.routerless_since: float | None = None
+        # A stop may take ten seconds: the engine's threads are there for others, too.
+        self.stops = asyncio.Semaphore(_MOST_STOPS)
         self._opened: dict[str, dict[str, str]] = {}
 
     def live_routers(self) -> dict[str, LeaseSeen]:
@@ -74,5 +80,7 @@ class World:
         """Return the release's environment in the clear; raises `UnreadableError`."""
         known = self._opened.get(release.env)
         if known is None:
+            if len(self._opened) >= _MOST_OPENED:
+                self._opened.clear()
             known = self._opened[release.env] = self.vault.open(release.env, dict[str, str])
         return known
