@@ -10,7 +10,7 @@ from tests import images
 from tests.e2e.conftest import Desk, Json
 from tests.load.traffic import Traffic
 from tests.servers.registry import RegistryServer
-from tests.stack import Stack
+from tests.stack import Stack, eventually
 
 SOON = {"type": "tcp", "start_period_seconds": 3}
 
@@ -33,7 +33,11 @@ async def fails_beside_a_good_one(desk: Desk, stack: Stack, **settings: Any) -> 
     assert deployment["failure"]["message"]
     event = await desk.event(slug, "deployment.failed")
     assert event["deployment_id"] == deployment["id"]
-    assert len(stack.leftovers().containers(app["id"])) == 1, "nothing of the failed version is left"
+
+    async def alone() -> bool:
+        return len(stack.leftovers().containers(app["id"])) == 1
+
+    await eventually(alone, what="the failed version to be gone")
     return deployment
 
 
