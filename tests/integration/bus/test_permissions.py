@@ -31,6 +31,13 @@ READERS = {
     "router": {"routes", "applied", "leases"},
 }
 
+STREAM_READERS = {subjects.EVENTS: {"api"}, subjects.LOGS: {"api", "runtime"}, subjects.DEADLETTER: {"api"}}
+SAID_BY_BUILDER = {
+    subjects.EVENTS: f"dockup.evt.builder.Thing.{APP}",
+    subjects.LOGS: f"dockup.log.{DEPLOYMENT}.build",
+    subjects.DEADLETTER: f"dockup.dead.builder.{APP}",
+}
+
 
 def published() -> dict[str, set[str]]:
     """Subject → the users that may publish there."""
@@ -185,18 +192,20 @@ async def test_a_writer_writes_by_compare_and_set(server: Server, bucket: str, w
 
 
 @pytest.mark.parametrize("user", SERVICES)
-async def test_streams_are_followed_by_the_api_alone(server: Server, user: str) -> None:
+@pytest.mark.parametrize("stream", STREAM_READERS)
+async def test_streams_are_followed_by_their_readers_alone(server: Server, stream: str, user: str) -> None:
     async with server.connect("builder") as builder:
-        await builder.js.publish(f"dockup.evt.builder.Thing.{APP}", b"{}")
+        await builder.js.publish(SAID_BY_BUILDER[stream], b"{}")
     async with server.connect(user) as connection:
-        if user != "api":
-            for stream in (subjects.EVENTS, subjects.LOGS, subjects.DEADLETTER):
-                assert not await connection.may_publish(f"$JS.API.STREAM.INFO.{stream}")
-                assert not await connection.may_publish(f"$JS.API.CONSUMER.CREATE.{stream}.x")
+        if user not in STREAM_READERS[stream]:
+            assert not await connection.may_publish(f"$JS.API.STREAM.INFO.{stream}")
+            assert not await connection.may_publish(f"$JS.API.CONSUMER.CREATE.{stream}.x")
+            assert not await connection.may_publish(f"$JS.API.STREAM.MSG.GET.{stream}")
             return
         config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
-        events = await connection.js.subscribe("dockup.evt.>", stream=subjects.EVENTS, ordered_consumer=True, config=config)
-        assert (await events.next_msg(timeout=5)).data == b"{}"
+        filtered = SAID_BY_BUILDER[stream]
+        messages = await connection.js.subscribe(filtered, stream=stream, ordered_consumer=True, config=config)
+        assert (await messages.next_msg(timeout=5)).data == b"{}"
 
 
 async def test_a_command_goes_from_the_api_to_the_builder_and_to_nobody_else(server: Server) -> None:
