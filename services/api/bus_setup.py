@@ -18,6 +18,7 @@ from services.api.db.database import Database
 from services.api.db.tables import CursorRow
 from services.api.deployments.redo import redo
 from services.api.events.models import EventRow
+from services.api.purge import purge
 from services.api.relay import Relay
 
 _TICK = 30.0
@@ -49,6 +50,7 @@ class Upkeep:
             try:
                 made = await self._look()
                 await redo(self._db, self._bus, at_once=is_first or subjects.COMMANDS in made)
+                await purge(self._db)
                 is_first = False
                 self.ready.set()
             except _FAULTS as error:

@@ -7,6 +7,9 @@ nothing is ever stale: a key that was revoked stops at once in every API process
 import sqlite3
 from time import time
 
+_MOST = 5_000
+"""Answers are kept by who asks and what is asked: a quiet database must not fill the memory."""
+
 
 class Freshness:
     """`look(key)` before reading, `keep(key, value, mark)` after; `mark` is from `now()` before the read."""
@@ -41,4 +44,6 @@ class Freshness:
     def keep(self, key: object, value: object, mark: int, *, until: float = float("inf")) -> None:
         """Keep `value` while the database is as it was at `mark`, until `until` (Unix time) at the longest."""
         if mark and mark == self.now():
+            if len(self._kept) >= _MOST:
+                self._kept.clear()
             self._kept[key] = (value, until)

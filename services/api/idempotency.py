@@ -19,8 +19,9 @@ from services.api.db.tables import IdempotencyRow
 from services.api.db.tx import Tx
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem, invalid
+from services.api.purge import KEPT_ANSWERS
 
-KEPT_SECONDS = 24 * 3600
+KEPT_SECONDS = KEPT_ANSWERS.total_seconds()
 _LONGEST = 255
 _NOT_PART = {"wait"}
 """Query parameters that do not make it another request: a retry may wait longer."""

@@ -10,7 +10,7 @@ from libs.common import clock
 from libs.common.messages.api import HealthCheck, Release
 from libs.common.messages.builder import PrepareImage
 from libs.common.messages.failure import Failure
-from libs.common.states import ENDED, DeploymentStatus, advance
+from libs.common.states import ENDED, DeploymentStatus, Intent, advance
 from services.api.apps.models import AppRow
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
@@ -85,7 +85,9 @@ async def cancel_all(tx: Tx, app: AppRow, why: str) -> None:
 
 
 def begin_deploying(app: AppRow, deployment: DeploymentRow, release: ReleaseRow, at: str) -> None:
-    """The runtime is to make it serve: the release becomes the app's candidate."""
+    """The runtime is to make it serve: the release becomes the app's candidate, and an app that was stopped runs again."""
+    if app.intent == Intent.STOPPED:
+        app.intent, app.op = Intent.RUNNING.value, None
     move(app, deployment, DeploymentStatus.DEPLOYING, at)
     deployment.deploying_at = at
     app.candidate = msgspec.json.encode(to_message(release)).decode()

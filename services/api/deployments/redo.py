@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import nats.js.errors
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from libs.common import clock, subjects
 from libs.common.bus import Bus
@@ -18,8 +18,8 @@ from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import begin_next, fail, prepare
 
-_PATIENCE = timedelta(seconds=20)
-_WAITING = (DeploymentStatus.QUEUED.value, DeploymentStatus.BUILDING.value)
+_PATIENCE = {DeploymentStatus.QUEUED: timedelta(seconds=20), DeploymentStatus.BUILDING: timedelta(seconds=120)}
+_WAITING = tuple(status.value for status in _PATIENCE)
 
 logger = structlog.get_logger()
 
@@ -30,21 +30,26 @@ class _Stale(msgspec.Struct, frozen=True):
 
 
 async def redo(db: Database, bus: Bus, *, at_once: bool) -> None:
-    """Ask again for every image that is waited for without news: for longer than 20 s, or at all when `at_once`.
+    """Ask again for every image that is waited for without news, for longer than `_PATIENCE` or at all when `at_once`.
 
     The command's id is the one that it had, so asking twice is harmless.
     """
-    for stale in await _stale(db, clock.rfc3339(datetime.now(UTC) - (timedelta() if at_once else _PATIENCE))):
+    for stale in await _stale(db, at_once=at_once):
         reason = await _buried(bus, stale)
         async with db.begin() as tx:
             await (_ask(tx, stale) if reason is None else _end(tx, stale, reason))
 
 
-async def _stale(db: Database, before: str) -> list[_Stale]:
+async def _stale(db: Database, *, at_once: bool) -> list[_Stale]:
+    now = datetime.now(UTC)
+    silent = [
+        (DeploymentRow.status == status.value) & (DeploymentRow.asked_at < clock.rfc3339(now - (timedelta() if at_once else patience)))
+        for status, patience in _PATIENCE.items()
+    ]
     query = (
         select(DeploymentRow.id, DeploymentRow.app_id)
         .join(ReleaseRow, (ReleaseRow.app_id == DeploymentRow.app_id) & (ReleaseRow.number == DeploymentRow.number))
-        .where(DeploymentRow.status.in_(_WAITING), DeploymentRow.asked_at < before, ReleaseRow.image_id.is_(None))
+        .where(or_(*silent), ReleaseRow.image_id.is_(None))
         .order_by(DeploymentRow.id)
     )
     async with db.connect() as connection:

@@ -7,7 +7,7 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import clock, ids, log
-from libs.common.states import DeploymentStatus, Intent
+from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
 from services.api.apps.observed import refresh
 from services.api.db.tx import Tx
@@ -31,9 +31,6 @@ async def deploy(tx: Tx, app: AppRow, actor: str, settings: Settings) -> Deploym
     if app.image is None:
         raise Problem("nothing_to_deploy", f"{app.slug} has no image.")
     app.release += 1
-    app.intent = Intent.RUNNING.value
-    if app.op == "stop":
-        app.op = None
     if app.newest_status in {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING, DeploymentStatus.DEPLOYING}:
         await supersede(tx, app, app.release)
     values = _new(app, actor)

@@ -10,7 +10,7 @@ class EventRow(Base):
     """`seq` is the stream's sequence; `event_id` is made from the fact, so a fact that is said twice is one row. `data` is JSON."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_app_id_seq", "app_id", "seq"),)
+    __table_args__ = (Index("ix_events_app_id_seq", "app_id", "seq"), Index("ix_events_at", "at"))
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     event_id: Mapped[str] = mapped_column(String(160), unique=True)

@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common import subjects
-from services.api.db.tables import CursorRow
+from services.api.db.tables import CursorRow, MetaRow
 from services.api.events.models import EventRow
 from services.api.events.schemas import Event, EventPage
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
 from services.api.projects.access import in_visible_project
+from services.api.purge import PURGED_TO
 
 _COLUMNS = (
     EventRow.seq,
@@ -27,17 +28,20 @@ _COLUMNS = (
     EventRow.data,
 )
 
-
-async def head(connection: AsyncConnection) -> int:
-    """How far the stream was read."""
-    return (await connection.execute(select(CursorRow.seq).where(CursorRow.name == subjects.EVENTS))).scalar_one()
+_BOUNDS = select(
+    select(CursorRow.seq).where(CursorRow.name == subjects.EVENTS).scalar_subquery(),
+    select(MetaRow.value).where(MetaRow.name == PURGED_TO).scalar_subquery(),
+)
+"""How far the stream was read, and up to where the feed is not kept any more."""
 
 
 async def read(connection: AsyncConnection, principal: Principal, app_id: str | None, after: int, limit: int) -> EventPage:
-    """Events after `after`, the oldest first. `410 cursor_expired` for a cursor past the head."""
-    last = await head(connection)
+    """Events after `after`, the oldest first. `410 cursor_expired` for a cursor past the head or before what is kept."""
+    last, purged = (await connection.execute(_BOUNDS)).one()
     if after > last:
         raise Problem("cursor_expired", f"The cursor {after} is past the newest event, {last}.", restart_after=last)
+    if 0 < after < int(purged or 0):
+        raise Problem("cursor_expired", f"Events up to {purged} are not kept any more.", restart_after=int(purged))
     query = select(*_COLUMNS).where(EventRow.seq > after).order_by(EventRow.seq).limit(limit)
     mine = EventRow.app_id == app_id if app_id is not None else in_visible_project(principal, EventRow.project_id)
     rows = (await connection.execute(query.where(mine))).all()

@@ -11,7 +11,7 @@ from services.api.http.problems import Problem
 
 
 async def start(tx: Tx, app: AppRow) -> None:
-    """Nothing to do for one that runs. `409 app_not_running` when it was never deployed."""
+    """Nothing to do for one that runs or is being deployed. `409 app_not_running` when it was never deployed."""
     _need_release(app)
     if app.intent == Intent.RUNNING:
         return
@@ -21,9 +21,8 @@ async def start(tx: Tx, app: AppRow) -> None:
 
 async def stop(tx: Tx, app: AppRow) -> None:
     """Drain and remove the replicas. What is being deployed is cancelled: a stopped app stays stopped."""
-    if app.intent == Intent.STOPPED:
-        return
-    if app.current is None and app.newest_status not in UNDER_WAY:
+    is_down = app.intent == Intent.STOPPED or app.current is None
+    if is_down and app.newest_status not in UNDER_WAY:
         return
     await cancel_all(tx, app, "the app was stopped")
     app.intent = Intent.STOPPED.value
@@ -39,7 +38,7 @@ async def restart(tx: Tx, app: AppRow) -> None:
 
 
 def _need_release(app: AppRow) -> None:
-    if app.current is None:
+    if app.current is None and app.newest_status not in UNDER_WAY:
         raise Problem("app_not_running", f"{app.slug} has no live release to start.")
 
 

@@ -50,6 +50,7 @@ async def take(tx: Tx, before: int, batch: Sequence[Heard]) -> set[str]:
             line = await _entry(heard).react(scene, event)
         if line is not None:
             known.add(event.event_id)
+            scene.wakes.update(key for key in (line.app_id, line.deployment_id) if key)
             rows.append(_row(heard, event.event_id, event.at, line))
     await scene.finish()
     if rows:

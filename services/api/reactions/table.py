@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 async def recorded(scene: Scene, event: Recorded) -> Line:
     """An event of the API itself: what it tells of is in SQL already."""
-    scene.wakes.update(key for key in (event.app_id, event.deployment_id) if key)
+    del scene
     return Line(
         type=event.type,
         message=event.message,

@@ -121,6 +121,7 @@ async def test_stop_cancels_what_is_under_way(api: ApiServer, world: World, app:
     again = await deploy(api, app)
     desired = await world.desired_where(app["id"], lambda it: it.intent is Intent.STOPPED)
     assert desired.candidate is None
+    assert (await api.client.get(f"/apps/{app['id']}")).json()["status"] == "starting"
     await world.image_ready(again)
     assert (await world.desired_where(app["id"], lambda it: it.candidate)).intent is Intent.RUNNING
 

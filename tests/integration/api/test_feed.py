@@ -1,6 +1,7 @@
 """The feed as pages, long polls and a stream."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from libs.common.messages.runtime import ReplicaHealthy, ReplicaStarted
+from services.api.purge import KEPT_EVENTS, purge
 from tests.servers.api import ApiServer, World
 
 WHOLE_WAY = 9
@@ -99,3 +101,13 @@ async def test_a_stream_ends_with_its_token(api: ApiServer, live: dict[str, Any]
         async with asyncio.timeout(20):
             async for _ in lines:
                 pass
+
+
+async def test_what_is_kept_for_a_time(api: ApiServer, live: dict[str, Any]) -> None:
+    items = await all_of(api, live, WHOLE_WAY)
+    await purge(api.core.db, datetime.now(UTC) + KEPT_EVENTS + timedelta(minutes=1))
+    last = (await api.client.get("/events")).json()["next_after"]
+    assert (await api.client.get(f"/apps/{live['id']}/events")).json() == {"items": [], "next_after": last}
+    old = await api.client.get(f"/apps/{live['id']}/events?after={items[0]['seq']}")
+    assert (old.status_code, old.json()["code"]) == (410, "cursor_expired")
+    assert (await api.client.get(f"/apps/{live['id']}/events?after={old.json()['restart_after']}")).status_code == 200

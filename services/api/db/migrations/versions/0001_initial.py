@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_events_event_id")),
     )
     op.create_index("ix_events_app_id_seq", "events", ["app_id", "seq"], unique=False)
+    op.create_index("ix_events_at", "events", ["at"], unique=False)
     op.create_index(op.f("ix_events_project_id"), "events", ["project_id"], unique=False)
     op.create_table(
         "idempotency",
@@ -261,6 +262,7 @@ def downgrade() -> None:
     op.drop_index("ix_idempotency_created_at", table_name="idempotency")
     op.drop_table("idempotency")
     op.drop_index(op.f("ix_events_project_id"), table_name="events")
+    op.drop_index("ix_events_at", table_name="events")
     op.drop_index("ix_events_app_id_seq", table_name="events")
     op.drop_table("events")
     op.drop_table("cursor")
