@@ -16,6 +16,7 @@ from services.api.apps.view import etag, stale_at, to_view
 from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.http.guards import scope
+from services.api.http.kept import Kept
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
 from services.api.http.replies import reply
@@ -72,15 +73,15 @@ class AppController(Controller):
         """One app, by id or slug."""
         key = ("app", principal, app)
         kept = core.fresh.look(key)
-        if isinstance(kept, Answer):
-            return reply(kept)
+        if isinstance(kept, Kept):
+            return kept
         mark = core.fresh.now()
         async with core.db.read() as session:
             row, _ = await lookup.to_read(session, principal, app)
         now = time.time()
-        answer = Answer(status=200, body=msgspec.json.encode(to_view(row, core.settings, now)), headers={"ETag": etag(row)})
+        answer = Kept(msgspec.json.encode(to_view(row, core.settings, now)), {"ETag": etag(row)})
         core.fresh.keep(key, answer, mark, until=_until(row, core, now))
-        return reply(answer)
+        return answer
 
     @put("/{app:str}", guards=[scope("write")])
     async def update_app(
@@ -141,8 +142,8 @@ async def _page(core: Core, principal: Principal, limit: int, cursor: str | None
         raise Problem("invalid_cursor")
     key = ("apps", principal, limit, cursor, project_id)
     kept = core.fresh.look(key)
-    if isinstance(kept, bytes):
-        return reply(Answer(status=200, body=kept))
+    if isinstance(kept, Kept):
+        return kept
     mark = core.fresh.now()
     query = lookup.of(principal).order_by(AppRow.id).limit(limit + 1)
     query = query.where(AppRow.id > cursor) if cursor else query
@@ -151,9 +152,9 @@ async def _page(core: Core, principal: Principal, limit: int, cursor: str | None
         rows = list((await session.execute(query)).scalars())
     now = time.time()
     items = [to_view(row, core.settings, now) for row in rows[:limit]]
-    body = msgspec.json.encode(AppPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None))
-    core.fresh.keep(key, body, mark, until=min((_until(row, core, now) for row in rows), default=float("inf")))
-    return reply(Answer(status=200, body=body))
+    answer = Kept(msgspec.json.encode(AppPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)), {})
+    core.fresh.keep(key, answer, mark, until=min((_until(row, core, now) for row in rows), default=float("inf")))
+    return answer
 
 
 def _until(app: AppRow, core: Core, now: float) -> float:
