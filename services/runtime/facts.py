@@ -70,10 +70,9 @@ def vanished(app_id: str, replica: Replica) -> ReplicaEvent:
     return _event(ReplicaDied, app_id, replica, "vanished", message=f"{replica.key} vanished: its container was removed from outside.")
 
 
-def crash_looping(app_id: str, replica: Replica, deaths: Deaths, seconds: float) -> ReplicaEvent:
-    message = (
-        f"{replica.key} died {len(deaths.times)} times within two minutes; the next start waits {seconds:.0f} seconds, later ones up to 60."
-    )
+def crash_looping(app_id: str, replica: Replica, deaths: Deaths) -> ReplicaEvent:
+    times = max(deaths.row, len(deaths.times))
+    message = f"{replica.key} died {times} times without a minute of life between; its starts come ever later, up to a minute apart."
     return _event(ReplicaCrashLooping, app_id, replica, f"looping.{replica.finished_at or 'vanished'}", message=message)
 
 

@@ -189,8 +189,9 @@ class App:
     def _count_death(self, replica: Replica, up_since: float | None) -> None:
         now = self.world.clock.seconds()
         deaths = self.view.deaths.get(replica.key, Deaths()).another(now, up_since)
-        if deaths.loops and not deaths.looping:
-            self.teller.tell(facts.crash_looping(self.desired.app_id, replica, deaths, deaths.retry_at - now))
+        if deaths.loops or deaths.looping:
+            # At each death: the status falls back to what was said last.
+            self.teller.tell(facts.crash_looping(self.desired.app_id, replica, deaths))
             deaths = Deaths(row=deaths.row, times=deaths.times, retry_at=deaths.retry_at, looping=True)
         self.view.deaths[replica.key] = deaths
 

@@ -56,3 +56,5 @@ async def test_an_app_that_falls_again_and_again(desk: Desk) -> None:
         return bool(seen["status_reason"] == "crash_loop")
 
     await eventually(loops, 60, what="the crash loop to be said")
+    event = await desk.event(slug, "replica.crash_looping")
+    assert event["level"] == "error"
