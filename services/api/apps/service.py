@@ -3,7 +3,7 @@
 import re
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -87,15 +87,6 @@ def check_match(app: AppRow, if_match: str | None) -> None:
         return
     if etag(app) not in (tag.strip().removeprefix("W/") for tag in if_match.split(",")):
         raise Problem("precondition_failed", "The app's settings changed since they were read.", headers={"ETag": etag(app)})
-
-
-async def project_of_slug(tx: Tx, slug: str) -> SlugRow | None:
-    return await tx.session.get(SlugRow, slug)
-
-
-async def count_in(tx: Tx, project_id: str) -> int:
-    query = select(func.count()).select_from(AppRow).where(AppRow.project_id == project_id, AppRow.gone_at.is_(None))
-    return (await tx.session.execute(query)).scalar_one()
 
 
 async def all_in(tx: Tx, project_id: str) -> list[AppRow]:

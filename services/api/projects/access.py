@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from services.api.http.principal import SCOPES, Principal
@@ -60,4 +60,4 @@ def in_visible_project(principal: Principal, column: SQLCoreOperations[str | Non
     if sees_everything(principal) and principal.project_id is None:
         return true()
     query = select(ProjectRow.id).outerjoin(MemberRow, membership(principal)).where(visible(principal))
-    return column.in_(query) if principal.user_id else false()
+    return column.in_(query)
