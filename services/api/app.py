@@ -21,6 +21,7 @@ from services.api.core import Core
 from services.api.http.answers import answer
 from services.api.http.bodies import Knows, StrictJson
 from services.api.http.edge import Edge
+from services.api.http.injection import shorten
 from services.api.http.principal import Principal
 from services.api.logs.controllers import LogsController
 from services.api.routes import STATE_ROUTES
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> Edge:
     app.state.settings = settings
     app.state.base_url = settings.url
     knows.learn(app.routes)
+    shorten(app.routes)
     return app
 
 

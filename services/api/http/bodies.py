@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
 from services.api.http import strict
+from services.api.http.guards import Scope, guards_of
 from services.api.http.problems import FieldError, Problem
 
 RAW_BODY = "raw_body"
@@ -60,17 +61,19 @@ def _check_media_type(content_type: str) -> None:
 
 
 class Knows:
-    """What each route takes in its query. `check` runs before every request."""
+    """What each route asks of a token and takes in its query. `check` runs before every request."""
 
     def __init__(self) -> None:
         self._known: dict[object, frozenset[str]] = {}
         self._bodiless: set[object] = set()
+        self._guards: dict[object, list[Scope]] = {}
 
     def learn(self, routes: list[Any]) -> None:
         """Read the routes' own signatures, once they are all registered."""
         for route in routes:
             if isinstance(route, HTTPRoute):
                 for handler, model in route.route_handler_map.values():
+                    self._guards[handler] = guards_of(handler)
                     self._known[handler] = frozenset(item.field_alias for item in model.expected_query_params)
                     if "data" not in handler.parsed_fn_signature.parameters and not handler.opt.get(RAW_BODY):
                         self._bodiless.add(handler)
@@ -78,6 +81,8 @@ class Knows:
     async def check(self, request: Request[Any, Any, Any]) -> None:
         scope = request.scope
         handler = scope["route_handler"]
+        for guard in self._guards[handler]:
+            await guard(request, handler)
         if scope["query_string"]:
             _check_query(request, self._known[handler])
         if scope["method"] not in {"GET", "HEAD"} and not handler.opt.get(RAW_BODY):

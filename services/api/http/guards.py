@@ -17,6 +17,12 @@ class Authenticates(Protocol):
         """The principal of the connection's token; `401 unauthenticated` without a valid one."""
 
 
+def guards_of(handler: BaseRouteHandler) -> list["Scope"]:
+    """The scopes that a route declares, itself or through its controller or router."""
+    declared = [guard for layer in handler.ownership_layers for guard in layer.guards or ()]
+    return [guard for guard in declared if isinstance(guard, Scope)]
+
+
 class Scope:
     """Lets in who has a valid token of scope `needed` or more; `401 unauthenticated`, `403 forbidden` otherwise.
 

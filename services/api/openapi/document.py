@@ -14,7 +14,7 @@ from litestar.routes import HTTPRoute
 
 from libs.common.service import VERSION
 from services.api.http.bodies import handler_name
-from services.api.http.guards import Scope
+from services.api.http.guards import guards_of
 from services.api.openapi import errors
 from services.api.openapi.examples import EXAMPLES
 from services.api.openapi.operation import Operation
@@ -48,8 +48,8 @@ class Found(msgspec.Struct, frozen=True):
     @property
     def scope(self) -> str | None:
         """The scope that the route asks for; None for a public one."""
-        needed = [guard.needed for guard in self.handler.resolve_guards() if isinstance(guard, Scope)]
-        return needed[0] if needed else None
+        guards = guards_of(self.handler)
+        return guards[0].needed if guards else None
 
     @property
     def body(self) -> Any:  # noqa: ANN401 - any type that a route takes
@@ -71,7 +71,7 @@ class Found(msgspec.Struct, frozen=True):
 
 def build(app: Litestar, url: str) -> bytes:
     """The document as it is served; `url` is this server's own."""
-    found = list(_operations(app))
+    found = sorted(_operations(app), key=lambda each: (each.path, each.method))
     kinds = _kinds(found)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     refs = dict(zip(map(str, kinds), schemas, strict=True))

@@ -31,7 +31,7 @@ class SiteController(Controller):
     include_in_schema = False
 
     @get("/", media_type=MediaType.HTML)
-    async def home(self, request: Asked) -> Response[str]:
+    async def home(self, *, request: Asked) -> Response[str]:
         """What this server is, for somebody who came with a browser."""
         return Response(pages.home(request.app.state.settings), media_type=MediaType.HTML, headers={"Content-Security-Policy": _CSP})
 
@@ -45,14 +45,14 @@ class SiteController(Controller):
         return Response(pages.START, media_type="text/javascript")
 
     @get("/docs/{name:str}")
-    async def docs_file(self, name: str) -> File:
+    async def docs_file(self, *, name: str) -> File:
         """Swagger UI as its makers ship it, with its licence."""
         if name not in _FILES:
             raise not_found("file", name)
         return File(_FOLDER / name, media_type=_FILES[name], content_disposition_type="inline", headers={"Cache-Control": _DAY})
 
     @get(["/api/v1/openapi.json", "/.well-known/openapi.json", "/swagger.json"])
-    async def openapi(self, request: Asked) -> Response[bytes]:
+    async def openapi(self, *, request: Asked) -> Response[bytes]:
         """The OpenAPI document, made at the first request."""
         state = request.app.state
         if state.get("openapi") is None:
@@ -60,14 +60,14 @@ class SiteController(Controller):
         return Response(state.openapi, media_type=MediaType.JSON)
 
     @get("/llms.txt")
-    async def llms(self, request: Asked) -> Response[str]:
+    async def llms(self, *, request: Asked) -> Response[str]:
         return Response(documents.llms_txt(request.app.state.settings), media_type="text/plain")
 
     @get("/.well-known/ai-plugin.json")
-    async def ai_plugin(self, request: Asked) -> dict[str, Any]:
+    async def ai_plugin(self, *, request: Asked) -> dict[str, Any]:
         return documents.ai_plugin(request.app.state.settings)
 
     @get("/.well-known/api-catalog")
-    async def api_catalog(self, request: Asked) -> Response[dict[str, Any]]:
+    async def api_catalog(self, *, request: Asked) -> Response[dict[str, Any]]:
         profile = 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'
         return Response(documents.api_catalog(request.app.state.settings), media_type=profile)

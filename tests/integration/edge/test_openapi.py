@@ -12,7 +12,7 @@ from litestar.routes import HTTPRoute
 from services.api.app import create_app
 from services.api.http.bodies import handler_name
 from services.api.http.catalogue import CATALOGUE
-from services.api.http.guards import Scope
+from services.api.http.guards import guards_of
 from services.api.openapi.document import build
 from services.api.openapi.operations import OPERATIONS
 from services.api.settings import Settings
@@ -46,7 +46,7 @@ def test_every_route_stands_in_it_once() -> None:
 
 
 def test_only_the_public_routes_go_without_a_token() -> None:
-    open_routes = {name for name, handler in routes().items() if not any(isinstance(guard, Scope) for guard in handler.resolve_guards())}
+    open_routes = {name for name, handler in routes().items() if not guards_of(handler)}
     assert open_routes == PUBLIC
     assert {operation["operationId"] for _, _, operation in operations() if not operation["security"]} == PUBLIC
 
