@@ -117,7 +117,13 @@ async def test_logs_come_from_the_runtime(settings: Settings, nats_server: NatsS
             return (await api.as_admin.get("/api/v1/apps/demo/logs")).status_code == 200
 
         await until(is_there)
-        query: dict[str, str | int] = {"tail": 5, "since": "2026-01-01T00:00:00Z", "stream": "stderr", "replica": "r1", "deployment_id": "dep_x"}
+        query: dict[str, str | int] = {
+            "tail": 5,
+            "since": "2026-01-01T00:00:00Z",
+            "stream": "stderr",
+            "replica": "r1",
+            "deployment_id": "dep_x",
+        }
         answer = await api.as_admin.get(f"/api/v1/apps/{app_id}/logs", params=query)
         assert answer.json() == {"items": [msgspec.to_builtins(lines[0])], "truncated": True}
         assert msgspec.to_builtins(asked[-1]) == {"app_id": app_id, **query, "deployments": ()}
