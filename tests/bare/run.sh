@@ -71,6 +71,7 @@ enter() {
     nsenter --net="/run/netns/$name" unshare --mount --propagation private --pid --fork --kill-child \
         sh -euc '
             root=$1; shift
+            mount --bind "$root" "$root" # the engine unpacks images only where / is a mount point
             mount -t proc proc "$root/proc"
             mount --rbind /sys "$root/sys"
             mount --rbind /dev "$root/dev"
