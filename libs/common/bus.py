@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from libs.common import log, subjects
-from libs.common.cancelling import heed
+from libs.common.cancelling import heed, insist
 from libs.common.errors import Retry
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Bus:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self.client.connect(**self._options(url))
+                await insist(self.client.connect(**self._options(url)))
             except (OSError, nats.errors.Error, TimeoutError) as error:
                 logger.info("bus.waiting", error=str(error) or type(error).__name__)
                 await asyncio.sleep(pause)

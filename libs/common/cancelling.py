@@ -5,10 +5,11 @@ as if nobody had told it to end, and whoever waits for its end waits for ever.
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+_PAUSE = 0.1
 
 
 async def heed(call: Awaitable[T]) -> T:
@@ -20,3 +21,15 @@ async def heed(call: Awaitable[T]) -> T:
     finally:
         if task and task.cancelling() > before:
             raise asyncio.CancelledError
+
+
+async def insist(call: Coroutine[Any, Any, T]) -> T:
+    """Await a call that tries again and again by itself, where `heed` would never get its turn: it is cancelled until it ends."""
+    task = asyncio.create_task(call)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=_PAUSE)
+        raise

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from libs.common.cancelling import heed
+from libs.common.cancelling import heed, insist
 
 
 async def deaf(end: Callable[[], str]) -> str:
@@ -65,3 +65,23 @@ async def test_a_time_limit_stays_a_time_limit() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await heed(deaf(lambda: "an answer"))
+
+
+async def stubborn() -> None:
+    """Loses the first cancellation and goes on, as `Client.connect` of nats-py does between two attempts."""
+    for _ in range(2):
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            continue
+    await asyncio.sleep(10)
+
+
+async def test_what_goes_on_is_cancelled_again() -> None:
+    task = asyncio.create_task(insist(stubborn()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    assert task.cancelled()
+    assert await insist(asyncio.sleep(0, "an answer")) == "an answer"
