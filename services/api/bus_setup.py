@@ -1,6 +1,7 @@
 """Keeps the bus as it has to be: makes what is missing, and fills again from SQL what was lost."""
 
 import asyncio
+import contextlib
 
 import nats.errors
 import nats.js.errors
@@ -11,6 +12,7 @@ from sqlalchemy import func, select
 from libs.common import streams, subjects
 from libs.common.bucket import Bucket
 from libs.common.bus import Bus, BusAway
+from libs.common.cancelling import heed
 from libs.common.messages.api import Complete
 from services.api.apps.desired import everything
 from services.api.cursor import Follower
@@ -59,19 +61,18 @@ class Upkeep:
             except Exception:  # the database may be away; the next tick looks again
                 logger.exception("upkeep.failed")
                 pause = _RETRY
-            try:
-                await asyncio.wait_for(self._now.wait(), pause)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._now.wait()
 
     async def _look(self) -> list[str]:
         js = self._setup.js
         last_read = await self._last_read()
-        made = await streams.ensure(js, first_event=last_read + 1)
+        made = await heed(streams.ensure(js, first_event=last_read + 1))
         if subjects.EVENTS not in made and await _is_behind(js, last_read):
             # The bus was put back to an older state: its numbers would be taken for events that are read already.
-            await js.delete_stream(subjects.EVENTS)
-            made += await streams.ensure(js, first_event=last_read + 1)
+            await heed(js.delete_stream(subjects.EVENTS))
+            made += await heed(streams.ensure(js, first_event=last_read + 1))
         if made:
             logger.warning("bus.made", names=made)
         if subjects.EVENTS in made:
@@ -101,5 +102,5 @@ class Upkeep:
 
 
 async def _is_behind(js: JetStreamContext, last_read: int) -> bool:
-    info = await js.stream_info(subjects.EVENTS)
+    info = await heed(js.stream_info(subjects.EVENTS))
     return int(info.state.last_seq) < last_read

@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from libs.common import subjects
 from libs.common.bus import Bus
+from libs.common.cancelling import heed
 from services.api.db.database import Database
 from services.api.db.tables import CursorRow
 from services.api.reactions.batch import Fenced, Heard, take
@@ -107,7 +108,7 @@ class Follower:
             mem_storage=True,
             num_replicas=1,
         )
-        await self._bus.js.add_consumer(subjects.EVENTS, config)
+        await heed(self._bus.js.add_consumer(subjects.EVENTS, config))
         return subscription
 
     async def _commit(self, batch: list[Heard]) -> None:

@@ -1,6 +1,7 @@
 """Wakes who waits in this process for news of an app, a deployment, or the feed."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 from typing import Self, TypeVar
@@ -52,8 +53,7 @@ class Ticket:
 
     async def wait(self, seconds: float) -> None:
         """Return at news, or when it is time to look again; after `seconds` at the latest."""
-        try:
-            await asyncio.wait_for(self._event.wait(), min(seconds, _POLL))
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, _POLL)):
+                await self._event.wait()
         self._event.clear()

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 
 from libs.common import clock, subjects
 from libs.common.bus import Bus
+from libs.common.cancelling import heed
 from libs.common.errors import failure
 from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
@@ -59,7 +60,7 @@ async def _stale(db: Database, *, at_once: bool) -> list[_Stale]:
 async def _buried(bus: Bus, stale: _Stale) -> str | None:
     """Why the builder put the command into the dead letter, if it did."""
     try:
-        message = await bus.js.get_last_msg(subjects.DEADLETTER, subjects.dead("builder", stale.app_id))
+        message = await heed(bus.js.get_last_msg(subjects.DEADLETTER, subjects.dead("builder", stale.app_id)))
     except nats.js.errors.NotFoundError:
         return None
     headers = message.headers or {}
