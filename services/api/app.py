@@ -100,9 +100,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
 
 async def _answer_pings(core: Core, health: Health) -> None:
     """Answer `dockup.rpc.api.ping` from the first connection on; the client subscribes again by itself after an outage."""
-    connected = asyncio.Event()
-    core.bus.reconnected.append(connected.set)
-    await connected.wait()
+    await core.bus.opened.wait()
     await answer_pings(core.bus, health.check)
 
 

@@ -185,3 +185,15 @@ async def ensured(bus: Bus) -> None:
             except nats.errors.TimeoutError:
                 continue
             return
+
+
+async def test_a_service_that_waits_for_the_bus_can_be_told_to_stop() -> None:
+    """nats-py can lose a cancellation to an attempt that is refused at the same moment, so many moments are tried."""
+    for moment in range(60):
+        waiting = asyncio.create_task(Bus.connect("nats://127.0.0.1:1", "runtime"))
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        done, _ = await asyncio.wait({waiting}, timeout=5)
+        assert done, f"still connecting when cancelled after {moment} turns of the loop"
+        assert waiting.cancelled()
