@@ -6,7 +6,7 @@ from services.api.deployments.schemas import Deployment
 from services.api.openapi.operation import Operation
 from services.api.projects.schemas import ProjectGone
 
-_SETTINGS = ("read_only_field", "masked_value")
+_SETTINGS = ("read_only_field", "masked_value", "image_with_git")
 _DEPLOY = (
     "nothing_to_deploy",
     "source_not_available",
