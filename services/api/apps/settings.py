@@ -46,7 +46,8 @@ def check_read_only(body: AppUpdate, view: App) -> None:
 def check_later(body: Later, view: App | None = None) -> None:
     """Fields of features that are not there yet are taken as they were read; setting one is refused."""
     if body.git_repo_url not in {UNSET, None} and getattr(body, "image", UNSET) not in {UNSET, None}:
-        raise Problem("image_with_git")
+        errors = [FieldError(pointer="/git_repo_url", detail="excludes image")]
+        raise Problem("image_with_git", errors=errors)
     empty = App.__struct_defaults__
     names = [field.name for field in msgspec.structs.fields(Later)]
     defaults = dict(zip(App.__struct_fields__[-len(empty) :], empty, strict=True)) if empty else {}

@@ -46,6 +46,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"status": "paused"}, "read_only_field", "/status"),
     ({"cpu_usage": 99.0}, "read_only_field", "/cpu_usage"),
     ({"git_repo_url": "owner/repo"}, "validation_failed", "/git_repo_url"),
+    ({"git_repo_url": "owner/repo", "image": "nginx"}, "image_with_git", "/git_repo_url"),
     ({"auto_deploy": True}, "validation_failed", "/auto_deploy"),
 ]
 
