@@ -31,7 +31,6 @@ _REQUEST = (
     _code(400, "read_only_field", "A read-only field was changed", "Leave the fields in errors out, or send them back unchanged."),
     _code(400, "masked_value", "A masked value was sent back", "Send the real value, or leave the field out to keep it."),
     _code(400, "image_with_git", "image and git_repo_url exclude each other", "Send one of the two; clear the other with null."),
-    _code(400, "image_with_git", "image and git_repo_url exclude each other", "Send one of the two."),
     _code(400, "invalid_cursor", "The cursor is not one that a list gave", "Start again without cursor."),
     _code(404, "not_found", "There is nothing here", "Check the id or slug and the path; GET /api/v1/openapi.json lists every route."),
     _code(405, "method_not_allowed", "This path does not take this method", "Use a method that the Allow header names."),
