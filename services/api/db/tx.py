@@ -17,6 +17,8 @@ _SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", CollectImages:
 class Tx:
     """`connection` for Core statements (the hot paths), `session` for the ORM: both are the same transaction.
 
+    The session writes what changed once, at the end or at `flush`, not before each query: a query sees rows as they were.
+
     `epoch` and `base_domain` are what every entry of `desired` needs to know of this installation.
     """
 
@@ -30,7 +32,7 @@ class Tx:
     @property
     def session(self) -> AsyncSession:
         if self._session is None:
-            self._session = AsyncSession(bind=self.connection, expire_on_commit=False, join_transaction_mode="control_fully")
+            self._session = AsyncSession(bind=self.connection, expire_on_commit=False, autoflush=False)
         return self._session
 
     async def flush(self) -> None:

@@ -65,7 +65,8 @@ def move(app: AppRow, deployment: DeploymentRow, to: DeploymentStatus, at: str) 
 async def waiting(tx: Tx, app: AppRow) -> list[DeploymentRow]:
     """The deployments of the app that are `queued` or `building`, the newest first."""
     query = select(DeploymentRow).where(DeploymentRow.app_id == app.id, DeploymentRow.status.in_(_WAITING))
-    return list((await tx.session.execute(query.order_by(DeploymentRow.number.desc()))).scalars())
+    found = (await tx.session.execute(query.order_by(DeploymentRow.number.desc()))).scalars()
+    return [deployment for deployment in found if deployment.status in _WAITING]
 
 
 async def supersede(tx: Tx, app: AppRow, by_number: int) -> None:
