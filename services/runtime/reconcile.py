@@ -10,7 +10,7 @@ from structlog.contextvars import bound_contextvars
 from libs.common.bus import BusAway
 from libs.common.engine import containers
 from libs.common.engine.containers import ContainerSeen
-from libs.common.engine.errors import EngineAway, NotFound
+from libs.common.engine.errors import EngineAway, EngineError, NotFound
 from libs.common.messages.api import Desired, Release
 from libs.common.states import ReplicaState
 from services.runtime import facts
@@ -20,7 +20,7 @@ from services.runtime.masks import Masks
 from services.runtime.plan import plan
 from services.runtime.replica import Health, Replica
 from services.runtime.seen import Seen
-from services.runtime.steps import Probe, ProbeProxy, Step, Wait
+from services.runtime.steps import OnContainer, Probe, ProbeProxy, Step, Wait
 from services.runtime.targets import targets_of
 from services.runtime.teller import Teller
 from services.runtime.view import View, merged
@@ -125,6 +125,8 @@ class App:
         except (EngineAway, BusAway) as error:
             logger.info("runtime.waits", step=type(step).__name__, error=str(error))
             await asyncio.sleep(error.after)
+            if isinstance(error, EngineAway) and isinstance(step, OnContainer):
+                await self._look_again(step.container)
         except Exception:
             logger.exception("runtime.step_failed", step=repr(step))
             await asyncio.sleep(_PAUSE)
@@ -133,6 +135,18 @@ class App:
                 del self._jobs[name]
                 self._watching.discard(name)
             self.wake()
+
+    async def _look_again(self, container_id: str) -> None:
+        """The engine went away under a job: the list that came with its return passed over what the job was working on."""
+        while True:
+            try:
+                await self.refresh(container_id)
+            except (EngineAway, EngineError) as error:
+                logger.info("runtime.look_waits", error=str(error))
+                await asyncio.sleep(_PAUSE)
+            else:
+                self.excuse(container_id)
+                return
 
     def see(self) -> Seen:
         """Return what the plan looks at, as of now."""
