@@ -24,6 +24,7 @@ SOURCE = Path(__file__).with_name("images") / "web.c"
 BUSYBOX = Path("/bin/busybox")
 PORT = 8080
 
+_ELF_MACHINE = 18
 _LABEL = "dockup-test.source"
 _COMPILE = ("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-pthread", "-o")
 _LINKS = ("sh", "cat", "echo", "env", "id", "ls", "ps", "sleep", "touch", "true")
@@ -74,6 +75,16 @@ def shell() -> str:
     return _made("shell", entry_point="/bin/sh")
 
 
+def bare() -> str:
+    """As `web`, without an entry point: a command replaces all of it."""
+    return _made("bare", "/web", "serve", entry_point="")
+
+
+def foreign() -> str:
+    """Its program is one for another processor."""
+    return _made("foreign", entry_point="/foreign")
+
+
 def unheard_of(size: int = 1_000_000) -> str:
     """An image of random bytes, no layer of which is anywhere else; remove it after use."""
     repository = f"dockup-test/random-{secrets.token_hex(6)}"
@@ -85,7 +96,7 @@ def unheard_of(size: int = 1_000_000) -> str:
 
 
 def everything() -> list[str]:
-    return [make() for make in (web, exits, silent, wrong_port, loopback, eats_memory, slow_start, ignores_term, shell)]
+    return [make() for make in (web, exits, silent, wrong_port, loopback, eats_memory, slow_start, ignores_term, shell, bare, foreign)]
 
 
 @cache
@@ -99,7 +110,8 @@ def _made(name: str, *command: str, entry_point: str = "/web") -> str:
     with _alone():
         if not _is_there(reference):
             words = ", ".join(f'"{word}"' for word in command)
-            changes = [f'ENTRYPOINT ["{entry_point}"]', f"CMD [{words}]", f"EXPOSE {PORT}", "ENV PATH=/bin", f"LABEL {_LABEL}={_source()}"]
+            entry = f'["{entry_point}"]' if entry_point else "[]"
+            changes = [f"ENTRYPOINT {entry}", f"CMD [{words}]", f"EXPOSE {PORT}", "ENV PATH=/bin", f"LABEL {_LABEL}={_source()}"]
             client().import_image_from_data(_files(), repository=f"dockup-test/{name}", tag="1", changes=changes)
     return reference
 
@@ -134,12 +146,18 @@ def _files() -> bytes:
         layer = io.BytesIO()
         with tarfile.open(fileobj=layer, mode="w") as tar:
             _add(tar, "web", program.read_bytes())
+            _add(tar, "foreign", _for_another_machine(program.read_bytes()))
             _add(tar, "bin/busybox", BUSYBOX.read_bytes())
             for name in _LINKS:
                 link = tarfile.TarInfo(f"bin/{name}")
                 link.type, link.linkname = tarfile.SYMTYPE, "busybox"
                 tar.addfile(link)
     return layer.getvalue()
+
+
+def _for_another_machine(program: bytes) -> bytes:
+    """The same ELF file, said to be for SPARC."""
+    return program[:_ELF_MACHINE] + b"\x02\x00" + program[_ELF_MACHINE + 2 :]
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -5,7 +5,12 @@
 
 import msgspec
 
+from libs.common import bounds
 from libs.common.messages.failure import Failure
+
+_MOST_LINES = 50
+_MOST_EVIDENCE = 64_000
+_MOST_TEXT = 4_000
 
 
 class DockupError(Exception):
@@ -134,6 +139,15 @@ def failure(
     hint: str | None = None,
     data: dict[str, object] | None = None,
 ) -> Failure:
-    """Make a `Failure` whose code is in the catalogue; `hint` and `data` say more than the catalogue can."""
-    entry = FAILURES[code]
-    return Failure(phase=phase, code=code, message=message, evidence=evidence[-50:], hint=hint or entry.hint, data=data or {})
+    """Make a `Failure` whose code is in the catalogue; `hint` and `data` say more than the catalogue can.
+
+    Whatever an app wrote, it fits into a message of the bus: texts have at most 4,000 bytes, the evidence 50 lines and 64,000.
+    """
+    return Failure(
+        phase=phase,
+        code=code,
+        message=bounds.cut(message, _MOST_TEXT),
+        evidence=bounds.newest(evidence[-_MOST_LINES:], each=_MOST_TEXT, most=_MOST_EVIDENCE),
+        hint=bounds.cut(hint or FAILURES[code].hint, _MOST_TEXT),
+        data=data or {},
+    )

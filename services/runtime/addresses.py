@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+import structlog
 
 REST_SECONDS = 3600.0
 """A released address rests this long: a proxy that was away may still know it."""
@@ -14,6 +15,7 @@ _ROUTE_FIELDS = 8
 _ROUTES = Path("/proc/net/route")
 
 Network = ipaddress.IPv4Network
+logger = structlog.get_logger()
 
 
 def subnets(pool: str, used: Iterable[Network]) -> Iterator[Network]:
@@ -50,8 +52,12 @@ class Released:
         now = time.time()
         self.times = {known: at for known, at in self.times.items() if now - at < REST_SECONDS} | {address: now}
         fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(self.times))
-        fresh.replace(self._path)
+        try:
+            fresh.write_bytes(msgspec.json.encode(self.times))
+            fresh.replace(self._path)
+        except OSError as error:
+            # A full disk must not keep a container from going; a restart of this process forgets the hour of rest at worst.
+            logger.error("runtime.addresses_not_saved", error=str(error))  # noqa: TRY400 - no bug of ours
 
 
 def host_networks() -> list[Network]:

@@ -1,6 +1,6 @@
 """The query `logs`: what live replicas say and dead ones said."""
 
-from libs.common import clock
+from libs.common import bounds, clock
 from libs.common.bus import BusAway
 from libs.common.engine.errors import EngineError
 from libs.common.messages.runtime import LogLine, LogsAnswer, LogsQuery
@@ -9,8 +9,6 @@ from services.runtime.reconcile import App
 from services.runtime.world import World
 
 _MOST_BYTES = 900_000
-_LINE_BYTES = 150
-"""What a line costs besides its message."""
 
 
 async def logs_of(world: World, app: App | None, query: LogsQuery) -> LogsAnswer:
@@ -27,7 +25,7 @@ def bounded(lines: list[LogLine], tail: int) -> LogsAnswer:
     kept: list[LogLine] = []
     size = 0
     for line in reversed(lines[-tail:]):
-        size += len(line.message.encode()) + _LINE_BYTES
+        size += bounds.size(line) + 1
         if size > _MOST_BYTES:
             break
         kept.append(line)

@@ -1,11 +1,12 @@
 """The end of a candidate: it answers through the proxy and is live, or it failed, and this is what shows why."""
 
 import asyncio
+import re
 
 import msgspec
 
 from libs.common.engine import containers, ports
-from libs.common.engine.errors import NotFound
+from libs.common.engine.errors import EngineError, NotFound
 from libs.common.errors import failure
 from libs.common.messages.api import Release
 from libs.common.messages.failure import Failure
@@ -15,6 +16,9 @@ from services.runtime.reconcile import App
 from services.runtime.steps import AnnounceLive, FailCandidate, ProbeProxy
 
 EVIDENCE_LINES = 30
+_MOST_PORTS = 50
+_NOT_EXECUTED = {126, 127}
+_INIT = re.compile(r"\[FATAL tini \(\d+\)\] exec (.+) failed: (.+?)\s*$")
 _FIRST_GAP, _LONGEST_GAP, _GROWTH = 0.01, 0.5, 1.5
 
 
@@ -71,7 +75,8 @@ async def _failure(app: App, step: FailCandidate, release: Release) -> Failure:
     if replica is None:
         return base
     if step.code in {"container_exited", "out_of_memory"} and not replica.running:
-        return msgspec.structs.replace(base, data={"exit_code": replica.exit_code})
+        known = _not_executed(base) if replica.exit_code in _NOT_EXECUTED else base
+        return msgspec.structs.replace(known, data={"exit_code": replica.exit_code})
     if step.code == "health_check_failed":
         return await _by_ports(app, step, release, base)
     return base
@@ -88,9 +93,19 @@ async def _evidence(app: App, step: FailCandidate) -> tuple[str, ...]:
         return tuple(found)
     try:
         lines = await words.lines_of(app.world.engine, newest, app.masks, EVIDENCE_LINES)
-    except NotFound:
-        return tuple(found)
+    except EngineError as error:
+        return (f"Its log is not there: {error}", *found)
     return tuple([line.message for line in lines] + found)
+
+
+def _not_executed(base: Failure) -> Failure:
+    """The container's init, which is the engine's, could not start what the image or the command names: the app itself never ran."""
+    found = next((found for line in base.evidence if (found := _INIT.match(line))), None)
+    if found is None:
+        return base
+    program, reason = found.groups()
+    code = "image_invalid" if reason.lower() == "exec format error" else "container_start_failed"
+    return failure("deploying", code, f"{program} could not be executed: {reason}.", evidence=base.evidence)
 
 
 async def _by_ports(app: App, step: FailCandidate, release: Release, base: Failure) -> Failure:
@@ -102,18 +117,18 @@ async def _by_ports(app: App, step: FailCandidate, release: Release, base: Failu
     open_ports = ports.listening(pid) if pid else []
     inside = set(ports.loopback_only(pid)) if pid else set()
     if release.port in open_ports and release.port not in inside:
-        return msgspec.structs.replace(base, data={"listening": open_ports})
+        return msgspec.structs.replace(base, data={"listening": open_ports[:_MOST_PORTS]})
     return _not_listening(release, base, open_ports, inside)
 
 
 def _not_listening(release: Release, base: Failure, open_ports: list[int], inside: set[int]) -> Failure:
     seconds = f"{release.health_check.start_period_seconds:g} seconds"
-    data: dict[str, object] = {"listening": open_ports, "port": release.port}
+    data: dict[str, object] = {"listening": open_ports[:_MOST_PORTS], "port": release.port}
     if release.port in inside:
         message = f"After {seconds} port {release.port} is open on 127.0.0.1 alone, where nobody outside the container reaches it."
         hint = "Have the app listen on 0.0.0.0, then deploy again."
     elif outside := [port for port in open_ports if port not in inside]:
-        listing = ", ".join(map(str, outside))
+        listing = ", ".join(map(str, outside[:_MOST_PORTS]))
         message = f"After {seconds} nothing listens on port {release.port}; it listens on {listing}."
         hint = f"Set internal_port to {outside[0]}, or have the app listen on {release.port}, then deploy again."
     else:

@@ -10,13 +10,14 @@ from libs.common.engine.errors import Conflict, EngineError, ImageMissing, NotFo
 from libs.common.messages.api import Release
 from libs.common.secrets import UnreadableError
 from libs.common.states import ReplicaState
-from services.runtime import facts, spec, words
+from services.runtime import facts, spec
 from services.runtime.candidate import announce_live, fail_candidate, probe_proxy
 from services.runtime.liveness import probe_replica
 from services.runtime.networks import PoolExhausted
 from services.runtime.plan import KEPT
 from services.runtime.reconcile import App, Do
 from services.runtime.replica import Health, Key, Replica
+from services.runtime.retiring import retire
 from services.runtime.seen import Trouble
 from services.runtime.steps import (
     AnnounceLive,
@@ -36,7 +37,6 @@ from services.runtime.steps import (
     UpdateLimits,
 )
 
-TERM_SECONDS = 10.0
 _TROUBLE_PAUSE = 5.0
 
 logger = structlog.get_logger()
@@ -46,11 +46,17 @@ async def ensure_network(app: App, step: EnsureNetwork) -> None:
     try:
         await app.world.networks.ensure(step.project_id)
     except PoolExhausted as error:
-        candidate = app.desired.candidate
-        if candidate is not None:
-            await _trouble(app, candidate, "network_exhausted", str(error))
-        else:
-            await asyncio.sleep(_TROUBLE_PAUSE)
+        await _no_network(app, "network_exhausted", str(error))
+    except EngineError as error:
+        await _no_network(app, "container_start_failed", f"The engine did not make the project's network: {error}")
+
+
+async def _no_network(app: App, code: str, message: str) -> None:
+    release = app.desired.candidate or app.desired.current
+    if release is not None:
+        await _trouble(app, release, code, message)
+    else:
+        await asyncio.sleep(_TROUBLE_PAUSE)
 
 
 async def create_replica(app: App, step: CreateReplica) -> None:
@@ -78,7 +84,7 @@ async def _create(app: App, release: Release, key: Key, env: dict[str, str], add
     try:
         container_id = await containers.create(app.world.engine, wanted)
     except Conflict:
-        await adopt(app, wanted.name)
+        await adopt(app, release, wanted.name)
     except ImageMissing as error:
         await _trouble(app, release, "image_not_found", f"The image is not on this machine any more: {error}")
     except NotFound:
@@ -102,7 +108,7 @@ async def _create(app: App, release: Release, key: Key, env: dict[str, str], add
         app.mark("create")
 
 
-async def adopt(app: App, name: str) -> None:
+async def adopt(app: App, release: Release, name: str) -> None:
     """The name is taken: by a container that was made before this process lost sight of it."""
     listed = await containers.list_ours(app.world.engine, app.world.place.instance, app.desired.app_id)
     for entry in listed:
@@ -110,8 +116,12 @@ async def adopt(app: App, name: str) -> None:
         if entry.name == name and replica is not None:
             app.take_in(replica, await containers.inspect(app.world.engine, entry.id))
             return
-    logger.error("runtime.name_taken", container=name, hint="a container that is not ours has this name: remove it")
-    await asyncio.sleep(_TROUBLE_PAUSE)
+    try:
+        await containers.inspect(app.world.engine, name)
+    except NotFound:
+        return  # it was on its way out, and has gone
+    message = f"A container that is not Dockup's has the name {name}: remove it, then deploy again."
+    await _trouble(app, release, "container_start_failed", message)
 
 
 async def _trouble(app: App, release: Release, code: str, message: str) -> None:
@@ -180,28 +190,6 @@ async def update_limits(app: App, step: UpdateLimits) -> None:
         # The engine refuses a limit below what is in use: the next container gets it.
         logger.warning("runtime.limits_refused", container=step.container, error=str(error))
     app.view.change(step.container, limits=step.limits)
-
-
-async def retire(app: App, step: Retire) -> None:
-    """Each part is harmless to repeat: after a crash in between the next look begins again."""
-    engine = app.world.engine
-    replica = app.view.change(step.container, leaving=True)
-    if replica is None:
-        return
-    try:
-        if replica.policy != "no":
-            await containers.update(engine, step.container, restart_policy="no")
-        if not replica.stopped and replica.state != ReplicaState.CREATED:
-            async with app.world.stops:
-                await containers.stop(engine, step.container, TERM_SECONDS)
-        if step.keep_words and replica.state != ReplicaState.CREATED:
-            await words.keep(app.world.bus, engine, replica, app.masks)
-        await containers.remove(engine, step.container)
-    except NotFound:
-        logger.info("runtime.gone_already", replica=replica.name)
-    app.view.replicas.pop(step.container, None)
-    app.world.networks.release(replica.address)
-    app.teller.tell(facts.removed(app.desired.app_id, replica))
 
 
 async def remove_network(app: App, step: RemoveNetwork) -> None:

@@ -34,7 +34,7 @@ class Teller:
             self.forget()
         self._told[event_id] = future
         self._waiting.append((event, future))
-        if self._task is None or self._task.done():
+        if self._task is None or self._task.done() or self._task.cancelling():
             self._task = asyncio.create_task(self._run())
         return future
 
@@ -59,6 +59,9 @@ class Teller:
                 logger.info("runtime.fact_waits", fact=type(event).__name__, error=str(error))
                 await asyncio.sleep(_PAUSE)
                 continue
+            except Exception:
+                # Tried again it would fail again, and hold up all that follows it.
+                logger.exception("runtime.fact_lost", fact=type(event).__name__)
             self._waiting.popleft()
             if not future.done():
                 future.set_result(None)

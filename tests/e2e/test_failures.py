@@ -47,6 +47,8 @@ CASES: list[Case] = [
     (images.silent, {"health_check": SOON}, "port_not_listening"),
     (images.wrong_port, {"health_check": SOON}, "port_not_listening"),
     (images.loopback, {"health_check": SOON}, "port_not_listening"),
+    (images.foreign, {}, "image_invalid"),
+    (images.bare, {"command": ["/not/there", "serve"]}, "container_start_failed"),
     (images.eats_memory, {"memory_limit": 64, "health_check": SOON}, "out_of_memory"),
     (images.web, {"health_check": {"type": "http", "path": "/status?500", "start_period_seconds": 3}}, "health_check_failed"),
 ]
@@ -61,7 +63,26 @@ async def test_codes(desk: Desk, stack: Stack, image: Callable[[], str], setting
         assert failure["data"]["exit_code"] == 3
         assert any("DATABASE_URL is not set" in line for line in failure["evidence"])
     if image is images.wrong_port:
-        assert 9999 in failure["data"]["listening"]
+        assert failure["data"]["listening"] == [9999]
+        assert "9999" in failure["hint"]
+    if image is images.silent:
+        assert failure["data"]["listening"] == []
+    if image is images.loopback:
+        assert failure["data"]["listening"] == [images.PORT]
+        assert "127.0.0.1 alone" in failure["message"]
+        assert "0.0.0.0" in failure["hint"]
+    if image in {images.foreign, images.bare}:
+        assert failure["data"]["exit_code"] in {126, 127}
+        assert any("exec" in line for line in failure["evidence"])
+
+
+@pytest.mark.long
+async def test_an_app_that_speaks_no_http(desk: Desk, stack: Stack) -> None:
+    """It is healthy by its own check and never answers through the proxy: 30 seconds past its start period."""
+    script = "exec /bin/busybox nc -lk -p 8080 -e /bin/busybox echo hello"
+    deployment = await fails_beside_a_good_one(desk, stack, image=images.shell(), command=["-c", script], health_check=SOON)
+    assert (deployment["failure"]["phase"], deployment["failure"]["code"]) == ("deploying", "route_failed")
+    assert any("the proxy answered 502 itself" in line for line in deployment["failure"]["evidence"])
 
 
 async def test_image_that_does_not_exist(desk: Desk, stack: Stack, tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ class Stack:
         self._tasks = [asyncio.create_task(self.routes.run()), asyncio.create_task(self._listen())]
         self.react = True
         self.docker_host = DOCKER_HOST
+        self.network_pool = "10.213.0.0/16"
 
     async def _listen(self) -> None:
         async def take(message: Msg) -> None:
@@ -96,6 +97,7 @@ class Stack:
             "DOCKUP_NATS_URL": self.nats.url,
             "DOCKUP_SECRET_KEY": self.vault_key,
             "DOCKUP_DOCKER_HOST": self.docker_host,
+            "DOCKUP_NETWORK_POOL": self.network_pool,
             "DOCKUP_LOG_LEVEL": "debug",
         }
         os.environ.update(environment)
