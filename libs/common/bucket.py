@@ -85,7 +85,8 @@ class Mirror(Generic[T]):
     `entries` is what the bucket held at the last word from it; `seen` when each came, by the monotonic clock. `on_change(key, entry)`
     is called for each entry that is new or another than before, with None for a deletion that was said. An entry that is missing
     after a new listing (a bucket that was wiped) leaves `entries` without a call: absence is not a removal. `on_listed` is called
-    after each listing.
+    after each listing. One that is malformed or of a version that is not known stands in `unread` with the reason, and `on_unread`
+    is told of it; `entries` keeps what was good before.
     """
 
     def __init__(
@@ -95,19 +96,23 @@ class Mirror(Generic[T]):
         kind: type[T],
         *,
         on_change: Callable[[str, T | None], None] | None = None,
+        on_unread: Callable[[str, str], None] | None = None,
         on_listed: Callable[[], None] | None = None,
         relist_seconds: float = _RELIST_SECONDS,
     ) -> None:
         self._bus = bus
         self._name = name
         self._decoder = msgspec.json.Decoder(kind)
+        self._version = _version(kind)
         self._on_change = on_change or (lambda _key, _entry: None)
+        self._on_unread = on_unread or (lambda _key, _why: None)
         self._on_listed = on_listed or (lambda: None)
         self._relist_seconds = relist_seconds
         self._again = asyncio.Event()
         self.entries: dict[str, T] = {}
         self.revisions: dict[str, int] = {}
         self.seen: dict[str, float] = {}
+        self.unread: dict[str, str] = {}
         self.listed = asyncio.Event()
         bus.reconnected.append(self._again.set)
 
@@ -144,7 +149,7 @@ class Mirror(Generic[T]):
         while (entry := await heed(watcher.updates(timeout=5.0))) is not None:
             found.add(entry.key)
             self._take(entry)
-        for key in self.entries.keys() - found:
+        for key in (self.entries.keys() | self.unread.keys()) - found:
             self._forget(key)
         self.listed.set()
         self._on_listed()
@@ -164,22 +169,43 @@ class Mirror(Generic[T]):
     def _take(self, entry: KeyValue.Entry) -> None:
         key = entry.key
         if entry.operation in {"DEL", "PURGE"}:
-            if key in self.entries:
+            if key in self.entries or key in self.unread:
                 self._forget(key)
                 self._on_change(key, None)
             return
         self.seen[key] = monotonic()
         try:
             value = self._decoder.decode(entry.value or b"")
-        except msgspec.DecodeError as error:
-            logger.error("bucket.malformed", bucket=self._name, key=key, error=str(error))  # noqa: TRY400 - no bug of ours
+            self._check_version(value)
+        except (msgspec.DecodeError, ValueError) as error:
+            self._refuse(key, str(error))
             return
+        again = self.unread.pop(key, None) is not None
         self.revisions[key] = int(entry.revision or 0)
-        if self.entries.get(key) != value:
+        if again or self.entries.get(key) != value:
             self.entries[key] = value
             self._on_change(key, value)
+
+    def _check_version(self, value: T) -> None:
+        version = getattr(value, "v", self._version)
+        if version != self._version:
+            raise ValueError(f"its version is {version}; this service reads version {self._version}")
+
+    def _refuse(self, key: str, why: str) -> None:
+        if self.unread.get(key) == why:
+            return  # said at the last listing
+        logger.error("bucket.unread", bucket=self._name, key=key, error=why)
+        self.unread[key] = why
+        self._on_unread(key, why)
 
     def _forget(self, key: str) -> None:
         self.entries.pop(key, None)
         self.revisions.pop(key, None)
         self.seen.pop(key, None)
+        self.unread.pop(key, None)
+
+
+def _version(kind: type[object]) -> int | None:
+    """The version of an entry that this code was written for: what its field `v` is where nobody says."""
+    fields = msgspec.structs.fields(kind) if issubclass(kind, msgspec.Struct) else ()
+    return next((int(field.default) for field in fields if field.name == "v"), None)

@@ -7,7 +7,7 @@ import structlog
 from libs.common import service, subjects
 from libs.common.bucket import Mirror
 from libs.common.bus import Bus
-from libs.common.messages.router import RouterLease
+from libs.common.messages.router import Applied, RouterLease
 from libs.common.messages.runtime import Route
 from services.router import haproxy, identity, ports, render
 from services.router.announce import Announcer, hold_lease
@@ -52,7 +52,7 @@ async def serve(settings: Settings, bus: Bus) -> None:
     router.touch(table.routes)
     async with asyncio.TaskGroup() as tasks:
         for work in (
-            _answer_pings(bus, partial(_health, proxy, router)),
+            _answer_pings(bus, partial(_health, proxy, router, routes, announcer.mirror)),
             routes.run(),
             announcer.mirror.run(),
             announcer.run(),
@@ -107,8 +107,11 @@ def _lease(settings: Settings, me: Identity) -> RouterLease:
     )
 
 
-async def _health(proxy: Proxy, router: Router) -> tuple[str, str]:
-    problem = proxy.problem or router.problem
+async def _health(proxy: Proxy, router: Router, routes: Mirror[Route], applied: Mirror[Applied]) -> tuple[str, str]:
+    unread = [f"{subjects.ROUTES}/{key}: {why}" for key, why in sorted(routes.unread.items())]
+    unread += [f"{subjects.APPLIED}/{key}: {why}" for key, why in sorted(applied.unread.items())]
+    passed = f"{len(unread)} entries of the bus cannot be read and are passed over: {unread[0]}" if unread else ""
+    problem = proxy.problem or router.problem or passed
     return ("degraded", problem) if problem else ("ok", "")
 
 

@@ -54,8 +54,11 @@ class Announcer:
         while True:
             await asyncio.sleep(_RETRY_SECONDS)
             for app_id in list(self._unsaid):
-                entry = self._entries[app_id]
-                await self.say(app_id, entry.revision, entry.sessions)
+                entry = self._entries.get(app_id)
+                if entry is None:  # forgotten while it, or one before it, was said
+                    self._unsaid.discard(app_id)
+                else:
+                    await self.say(app_id, entry.revision, entry.sessions)
 
     def _compare(self) -> None:
         self._unsaid |= {app_id for app_id, entry in self._entries.items() if self.mirror.entries.get(self._key(app_id)) != entry}

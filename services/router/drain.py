@@ -27,7 +27,11 @@ class Drains:
         self._said: dict[str, tuple[int, dict[str, int]]] = {}
 
     def follow(self, app_ids: Iterable[str]) -> None:
-        self._apps |= {app_id for app_id in app_ids if self._table.draining(app_id)}
+        """A route of these apps was applied and announced, without sessions: what is counted from now on is said, changed or not."""
+        for app_id in app_ids:
+            self._said.pop(app_id, None)
+            if self._table.draining(app_id):
+                self._apps.add(app_id)
         self._wake.set()
 
     async def run(self) -> None:
@@ -40,16 +44,18 @@ class Drains:
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look(self) -> None:
-        names = {app_id: self._table.draining(app_id) for app_id in self._apps}
-        self._apps = {app_id for app_id, draining in names.items() if draining}
-        self._said = {app_id: said for app_id, said in self._said.items() if app_id in self._apps}
+        names = {app_id: draining for app_id in self._apps if (draining := self._table.draining(app_id))}
+        self._apps = set(names)
+        self._said = {app_id: said for app_id, said in self._said.items() if app_id in names}
+        revisions = {app_id: self._announcer.revision(app_id) for app_id in names}
         try:
-            held = await self._held([app_id for app_id in self._apps if app_id in self._table.slots])
+            held = await self._held([app_id for app_id in names if app_id in self._table.slots])
         except runtime_api.Away:
             return
-        for app_id in self._apps:
-            found = (self._announcer.revision(app_id), {name: held.get(name, 0) for name in names[app_id]})
-            if self._said.get(app_id) != found:
+        for app_id, draining in names.items():
+            found = (self._announcer.revision(app_id), {name: held.get(name, 0) for name in draining})
+            # A count from before a revision was applied says nothing of the upstreams that drain since.
+            if found[0] == revisions[app_id] and self._said.get(app_id) != found:
                 self._said[app_id] = found
                 await self._announcer.say(app_id, *found)
 
