@@ -14,7 +14,7 @@ from libs.common.messages.router import Applied
 from libs.common.messages.runtime import Route
 from services.runtime.addresses import Released
 from services.runtime.fleet import Fleet
-from services.runtime.handlers import BUCKETS, ENGINE_EVENTS, QUERIES
+from services.runtime.handlers import BUCKETS, ENGINE_EVENTS, QUERIES, on_unread
 from services.runtime.health import report
 from services.runtime.lease import Lease
 from services.runtime.networks import Networks
@@ -42,8 +42,21 @@ async def serve(settings: Settings, bus: Bus) -> None:
 def _fleet(world: World, folder: Path) -> Fleet:
     fleet = Fleet(world, ENGINE_EVENTS)
     bus = world.bus
-    world.desired_mirror = Mirror(bus, subjects.DESIRED, msgspec.Raw, on_change=partial(BUCKETS[subjects.DESIRED], fleet))
-    world.route_mirror = Mirror(bus, subjects.ROUTES, Route, on_change=partial(BUCKETS[subjects.ROUTES], fleet), on_listed=fleet.wake_all)
+    world.desired_mirror = Mirror(
+        bus,
+        subjects.DESIRED,
+        msgspec.Raw,
+        on_change=partial(BUCKETS[subjects.DESIRED], fleet),
+        on_unread=partial(on_unread, fleet),
+    )
+    world.route_mirror = Mirror(
+        bus,
+        subjects.ROUTES,
+        Route,
+        on_change=partial(BUCKETS[subjects.ROUTES], fleet),
+        on_unread=partial(BUCKETS[subjects.ROUTES], fleet),
+        on_listed=fleet.wake_all,
+    )
     world.applied_mirror = Mirror(bus, subjects.APPLIED, Applied, on_change=partial(BUCKETS[subjects.APPLIED], fleet))
     world.lease_mirror = Mirror(bus, subjects.LEASES, LeaseSeen, on_change=partial(BUCKETS[subjects.LEASES], fleet))
     world.networks = Networks(

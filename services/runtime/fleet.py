@@ -35,6 +35,8 @@ class Fleet:
     def start(self) -> None:
         """The lease is ours."""
         self.active = True
+        # What was seen when it was ours before may be long past: nothing is done before the first look.
+        self.lookout.reset()
         self._own = [asyncio.create_task(_keep(work)) for work in (self.lookout.follow, self._tick, self._watch_routers)]
 
     def stop(self) -> None:
@@ -72,17 +74,29 @@ class Fleet:
             await self.lookout.look()
         except (EngineAway, EngineError) as error:
             logger.info("runtime.look_waits", error=str(error))  # its return brings every app in
-        else:
-            self.want(self.world.wants.entries[desired.app_id])
+            return
+        if (newest := self.world.wants.entries.get(desired.app_id)) is not None:
+            self.want(newest)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._own.append(task)
-        task.add_done_callback(lambda done: self._own.remove(done) if done in self._own else None)
+        task.add_done_callback(self._end_of)
+
+    def _end_of(self, task: asyncio.Task[None]) -> None:
+        if task in self._own:
+            self._own.remove(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("runtime.work_failed", exc_info=error)
+
+    def set_aside(self, app_id: str) -> None:
+        """What is wanted of the app cannot be read: nothing of it is touched until it can. Its addresses stay its own."""
+        if (task := self._tasks.pop(app_id, None)) is not None:
+            task.cancel()
 
     def forget(self, app_id: str) -> None:
         """The app is gone, and the API has taken notice."""
-        self.world.wants.entries.pop(app_id, None)
+        self.world.wants.forget(app_id)
         self.apps.pop(app_id, None)
         if (task := self._tasks.pop(app_id, None)) is not None:
             task.cancel()
@@ -94,8 +108,10 @@ class Fleet:
         except BusAway as error:
             logger.info("runtime.route_stays", app_id=app_id, error=str(error))  # without hosts it does no harm
 
-    def _app_for(self, app_id: str) -> App:
-        return self._app(self.world.wants.entries[app_id])
+    def _app_for(self, app_id: str) -> App | None:
+        """The app of that id, made where there is none; None when it is not wanted any more."""
+        desired = self.world.wants.entries.get(app_id)
+        return self._app(desired) if desired else None
 
     def _app(self, desired: Desired) -> App:
         app = self.apps.get(desired.app_id)

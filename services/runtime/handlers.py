@@ -21,15 +21,25 @@ def on_desired(fleet: Fleet, key: str, entry: object) -> None:
         desired = fleet.world.wants.take(key, entry)
         if desired is not None:
             fleet.want(desired)
+        elif key in fleet.world.wants.unread:
+            fleet.set_aside(key)
         if fleet.world.wants.complete != was_complete:
             fleet.wake_all()
         return
     known = fleet.world.wants.entries.get(key)
     if known is not None and known.intent == Intent.DELETED:
         fleet.forget(key)
+    fleet.world.wants.unread.pop(key, None)
+
+
+def on_unread(fleet: Fleet, key: str, why: str) -> None:
+    """What is wanted of an app is no JSON."""
+    fleet.world.wants.refuse(key, why)
+    fleet.set_aside(key)
 
 
 def on_route(fleet: Fleet, key: str, _entry: object) -> None:
+    """Our own word came back, or something in its place that cannot be read: that one is written again."""
     fleet.wake(key)
 
 

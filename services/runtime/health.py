@@ -15,5 +15,7 @@ async def report(standing: list[Fleet], bus: Bus) -> tuple[str, str]:
         return "standby", "Another runtime acts on this engine."
     if fleet.lookout.trouble:
         return "degraded", f"The Docker Engine does not answer: {fleet.lookout.trouble}"
+    if unread := fleet.world.unread():
+        return "degraded", f"{len(unread)} entries of the bus cannot be read and are passed over: {unread[0]}"
     count = sum(len(entries) for entries in fleet.lookout.strays.values())
     return "ok", f"{count} containers belong to no known app; they are left alone." if count else ""

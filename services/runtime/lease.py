@@ -55,7 +55,12 @@ class Lease:
                 await asyncio.sleep(REFRESH_SECONDS if self.held else REFRESH_SECONDS / 3)
 
     async def _refresh(self) -> bool:
-        found = await self._bucket.get(self._key)
+        try:
+            found = await self._bucket.get(self._key)
+        except msgspec.DecodeError as error:
+            # Not ours to read, so not ours: unless its writer lives it is gone in a few seconds.
+            logger.error("runtime.lease_unread", error=str(error))  # noqa: TRY400 - no bug of ours
+            return False
         if found is not None and found[0].instance_id != self._mine.instance_id:
             return False
         try:

@@ -12,7 +12,7 @@ def look(desired: Desired, view: View, world: World, *, busy: bool) -> Seen:
         network=world.networks.has(desired.project_id),
         replicas=tuple(view.replicas.values()),
         route=view.route,
-        stored=view.route is not None and desired.app_id in world.route_mirror.entries,
+        stored=view.route is not None and desired.app_id in world.route_mirror.entries and desired.app_id not in world.route_mirror.unread,
         routers=world.routers_for(desired.app_id),
         routerless_since=world.routerless_since,
         failed=frozenset(view.failed),

@@ -25,7 +25,8 @@ EngineHandler = Callable[["Lookout", App, EngineEvent], None]
 class Lookout:
     """`trouble` says why the engine does not answer, empty while it does; `strays` are our containers of apps that nobody wants.
 
-    `app_for` gives the app of an id that is wanted; `on_back` is called each time when the engine answers again and all was listed.
+    `app_for` gives the app of an id, None when it is not wanted any more; `on_back` is called each time when the engine answers
+    again and all was listed.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Lookout:
         handlers: Mapping[str, EngineHandler],
         *,
         apps: Mapping[str, App],
-        app_for: Callable[[str], App],
+        app_for: Callable[[str], App | None],
         on_back: Callable[[], None],
     ) -> None:
         self._world = world
@@ -44,6 +45,11 @@ class Lookout:
         self._on_back = on_back
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self.strays: dict[str, list[ContainerListed]] = {}
+        self.trouble = _NOT_ASKED
+
+    def reset(self) -> None:
+        """Nothing is known any more."""
+        self.strays = {}
         self.trouble = _NOT_ASKED
 
     async def follow(self) -> None:
@@ -89,7 +95,8 @@ class Lookout:
         wanted = list(self._world.wants.entries)
         self.strays = {app_id: entries for app_id, entries in found.items() if app_id not in wanted}
         for app_id in wanted:
-            await self._look_at(self._app_for(app_id), found.get(app_id, []), before)
+            if (app := self._app_for(app_id)) is not None:  # it may have gone while another was looked at
+                await self._look_at(app, found.get(app_id, []), before)
 
     async def _look_at(self, app: App, listed: list[ContainerListed], before: set[str]) -> None:
         missing = (before & app.view.replicas.keys()) - {entry.id for entry in listed}
@@ -98,7 +105,7 @@ class Lookout:
                 app.vanish(container_id)
         for entry in listed:
             known = app.view.replicas.get(entry.id)
-            same = known is not None and known.state == entry.state and known.started_at is not None
+            same = known is not None and known.state == entry.state and known.started_at is not None and not self._world.clock.away
             if not same and not app.working_on(entry.id):
                 await self._inspect(app, entry)
 

@@ -76,6 +76,16 @@ class World:
             for router_id, entry in found
         )
 
+    def unread(self) -> list[str]:
+        """Return the entries of buckets that do not fit, as `bucket/key: why`."""
+        buckets = {
+            subjects.DESIRED: self.wants.unread,
+            subjects.ROUTES: self.route_mirror.unread,
+            subjects.APPLIED: self.applied_mirror.unread,
+            subjects.LEASES: self.lease_mirror.unread,
+        }
+        return [f"{name}/{key}: {why}" for name, unread in buckets.items() for key, why in sorted(unread.items())]
+
     def env_of(self, release: Release) -> dict[str, str]:
         """Return the release's environment in the clear; raises `UnreadableError`."""
         known = self._opened.get(release.env)

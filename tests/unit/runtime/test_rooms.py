@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from libs.common.bounds import cut
 from libs.common.engine.containers import ContainerListed, ContainerSeen
 from libs.common.messages.api import Complete
 from libs.common.messages.runtime import LogLine
@@ -21,7 +22,7 @@ from services.runtime.desired import Wants
 from services.runtime.probe import read_head
 from services.runtime.replica import Health, Key, Replica
 from services.runtime.view import merged
-from services.runtime.words import chunks
+from services.runtime.words import MOST_LINE, chunks
 from tests.unit.runtime.cases import APP, desired, release, replica
 
 SUBNET = "10.213.0.0/26"
@@ -181,6 +182,47 @@ def test_chunks_have_at_most_200_lines_and_400_kb() -> None:
     assert [len(chunk) for chunk in chunks([line("x")] * 450)] == [200, 200, 50]
     assert [len(chunk) for chunk in chunks([line("x" * 150_000)] * 3)] == [2, 1]
     assert chunks([]) == []
+
+
+@pytest.mark.parametrize("text", ["\0" * 50_000, "\U0001f600" * 60_000, '"' * 100_000, "\0é" * 40_000])
+def test_chunks_are_measured_as_they_are_sent(text: str) -> None:
+    found = chunks([line(cut(text, MOST_LINE))] * 40)
+    assert sum(len(chunk) for chunk in found) == 40
+    assert all(len(msgspec.json.encode(chunk)) <= 401_000 for chunk in found)
+
+
+MISFITS = {
+    "no object": b"[1]",
+    "a field is missing": b'{"app_id":"app_1"}',
+    "an intent that nobody knows": msgspec.json.encode({**msgspec.to_builtins(desired()), "intent": "dancing"}),
+    "a later version": msgspec.json.encode({**msgspec.to_builtins(desired()), "v": 2}),
+    "of another app": msgspec.json.encode(msgspec.structs.replace(desired(), app_id="app_2")),
+}
+
+
+@pytest.mark.parametrize("body", MISFITS.values(), ids=MISFITS)
+def test_a_wish_that_does_not_fit_is_passed_over_and_named(body: bytes) -> None:
+    wants = Wants()
+    wants.take(APP, msgspec.Raw(msgspec.json.encode(desired(revision=4))))
+    assert wants.take(APP, msgspec.Raw(body)) is None
+    assert list(wants.unread) == [APP]
+    assert APP not in wants.entries
+    assert not wants.last_in_project(msgspec.structs.replace(desired(), app_id="app_3"))
+    assert wants.take(APP, msgspec.Raw(msgspec.json.encode(desired(revision=5)))) is not None
+    assert wants.unread == {}
+
+
+def test_a_complete_that_does_not_fit_completes_nothing() -> None:
+    wants = Wants()
+    assert wants.take(COMPLETE_KEY, msgspec.Raw(b'{"epoch":"one"}')) is None
+    assert list(wants.unread) == [COMPLETE_KEY]
+    assert not wants.complete
+
+
+def test_a_full_disk_keeps_no_container_from_going(tmp_path: Path) -> None:
+    released = Released(tmp_path / "gone" / "addresses.json")
+    released.note("10.213.0.2")
+    assert released.times.keys() == {"10.213.0.2"}
 
 
 def test_an_answer_keeps_the_newest_that_fit() -> None:
