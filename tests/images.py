@@ -7,6 +7,7 @@ Needs gcc, libc's headers and busybox-static from the distribution.
 import fcntl
 import hashlib
 import io
+import json
 import os
 import secrets
 import subprocess
@@ -80,9 +81,14 @@ def bare() -> str:
     return _made("bare", "/web", "serve", entry_point="")
 
 
+@cache
 def foreign() -> str:
-    """Its program is one for another processor."""
-    return _made("foreign", entry_point="/foreign")
+    """Its program is one for another processor, and the image says so."""
+    reference = "dockup-test/foreign:1"
+    with _alone():
+        if not _is_there(reference):
+            client().load_image(_archive(reference, _files(), "s390x"))
+    return reference
 
 
 def unheard_of(size: int = 1_000_000) -> str:
@@ -153,6 +159,23 @@ def _files() -> bytes:
                 link.type, link.linkname = tarfile.SYMTYPE, "busybox"
                 tar.addfile(link)
     return layer.getvalue()
+
+
+def _archive(reference: str, layer: bytes, architecture: str) -> bytes:
+    """What `docker save` writes, for an image that this engine could not make."""
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {"Entrypoint": ["/foreign"], "Labels": {_LABEL: _source()}},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"]}]
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        _add(tar, "config.json", json.dumps(config).encode())
+        _add(tar, "layer.tar", layer)
+        _add(tar, "manifest.json", json.dumps(manifest).encode())
+    return archive.getvalue()
 
 
 def _for_another_machine(program: bytes) -> bytes:

@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from libs.common.engine import containers, ports
+from libs.common.engine import containers, images, ports
 from libs.common.engine.errors import EngineError, NotFound
 from libs.common.errors import failure
 from libs.common.messages.api import Release
@@ -17,7 +17,8 @@ from services.runtime.steps import AnnounceLive, FailCandidate, ProbeProxy
 
 EVIDENCE_LINES = 30
 _MOST_PORTS = 50
-_NOT_EXECUTED = {126, 127}
+_NOT_EXECUTED = {2, 126, 127}
+_RUN_TOO = {"amd64": "386", "arm64": "arm"}
 _INIT = re.compile(r"\[FATAL tini \(\d+\)\] exec (.+) failed: (.+?)\s*$")
 _FIRST_GAP, _LONGEST_GAP, _GROWTH = 0.01, 0.5, 1.5
 
@@ -75,8 +76,9 @@ async def _failure(app: App, step: FailCandidate, release: Release) -> Failure:
     if replica is None:
         return base
     if step.code in {"container_exited", "out_of_memory"} and not replica.running:
-        known = _not_executed(base) if replica.exit_code in _NOT_EXECUTED else base
-        return msgspec.structs.replace(known, data={"exit_code": replica.exit_code})
+        if replica.exit_code in _NOT_EXECUTED:
+            base = await _for_another_machine(app, release, base) or _not_executed(base)
+        return msgspec.structs.replace(base, data={"exit_code": replica.exit_code})
     if step.code == "health_check_failed":
         return await _by_ports(app, step, release, base)
     return base
@@ -98,6 +100,22 @@ async def _evidence(app: App, step: FailCandidate) -> tuple[str, ...]:
     return tuple([line.message for line in lines] + found)
 
 
+async def _for_another_machine(app: App, release: Release, base: Failure) -> Failure | None:
+    """Asked of an image only when it did not run: a machine with an emulator runs those of others as well.
+
+    Where the image has a shell, the container's init gives it the foreign program as a script, which ends with status 2, 126 or 127.
+    """
+    try:
+        seen = await images.find(app.world.engine, release.image_id)
+        mine = (await app.world.engine.info()).architecture
+    except EngineError:
+        return None
+    if seen is None or seen.architecture in {"", mine, _RUN_TOO.get(mine)}:
+        return None
+    message = f"The image is for {seen.architecture}, this machine is {mine}. {base.message}"
+    return failure("deploying", "image_invalid", message, evidence=base.evidence)
+
+
 def _not_executed(base: Failure) -> Failure:
     """The container's init, which is the engine's, could not start what the image or the command names: the app itself never ran."""
     found = next((found for line in base.evidence if (found := _INIT.match(line))), None)
@@ -117,6 +135,9 @@ async def _by_ports(app: App, step: FailCandidate, release: Release, base: Failu
     open_ports = ports.listening(pid) if pid else []
     inside = set(ports.loopback_only(pid)) if pid else set()
     if release.port in open_ports and release.port not in inside:
+        if release.health_check.type == "tcp":
+            message = f"Port {release.port} is open, but no answer in HTTP came from it, which the proxy needs. {base.message}"
+            base = failure("deploying", "route_failed", message, evidence=base.evidence)
         return msgspec.structs.replace(base, data={"listening": open_ports[:_MOST_PORTS]})
     return _not_listening(release, base, open_ports, inside)
 

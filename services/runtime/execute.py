@@ -1,6 +1,7 @@
 """The steps, taken: one function each. The dict at the foot says which function takes which step."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 import structlog
@@ -12,6 +13,7 @@ from libs.common.secrets import UnreadableError
 from libs.common.states import ReplicaState
 from services.runtime import facts, spec
 from services.runtime.candidate import announce_live, fail_candidate, probe_proxy
+from services.runtime.deaths import Deaths
 from services.runtime.liveness import probe_replica
 from services.runtime.networks import PoolExhausted
 from services.runtime.plan import KEPT
@@ -38,6 +40,8 @@ from services.runtime.steps import (
 )
 
 _TROUBLE_PAUSE = 5.0
+_NETWORK_TRIES = 3
+_NO_NETWORK = re.compile(r"network \S+ not found|no such network", re.IGNORECASE)
 
 logger = structlog.get_logger()
 
@@ -157,11 +161,17 @@ async def start_replica(app: App, step: StartReplica) -> None:
 
 
 async def _not_started(app: App, replica: Replica, message: str) -> None:
-    if app.desired.candidate is not None and replica.key.release == app.desired.candidate.number:
+    """A candidate fails of it, what serves is made anew. A network that somebody removed is nobody's fault: it is made anew, too."""
+    candidate = app.desired.candidate is not None and replica.key.release == app.desired.candidate.number
+    no_network = _NO_NETWORK.search(message) is not None
+    tries = app.view.deaths.get(replica.key, Deaths()).row
+    if candidate and not (no_network and tries < _NETWORK_TRIES):
         app.view.change(replica.id, start_error=message)
         return
-    logger.error("runtime.start_failed", replica=str(replica.key), error=message)
-    await asyncio.sleep(_TROUBLE_PAUSE)
+    if no_network:
+        app.world.networks.forget(replica.project_id)
+    await app.refresh(replica.id)  # what it said when it ran before is to be kept
+    app.replace(replica, message)
 
 
 async def publish_route(app: App, step: PublishRoute) -> None:

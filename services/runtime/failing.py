@@ -1,5 +1,6 @@
 """When a candidate has failed, and by which code. Pure."""
 
+from libs.common.states import ReplicaState
 from services.runtime.clock import Now
 from services.runtime.replica import Replica
 from services.runtime.routes import is_healthy
@@ -37,7 +38,8 @@ def _of_replica(replica: Replica, target: Target, seen: Seen, now: Now) -> Step 
         return FailCandidate(release, "container_start_failed", f"The engine did not start it: {replica.start_error}", replica.id)
     if replica.stopped and not replica.leaving:
         return None if excused(replica) else FailCandidate(release, *_exit(replica), replica.id)
-    if not replica.running or replica.up_since is None or is_healthy(replica, seen):
+    paused = replica.state == ReplicaState.PAUSED
+    if replica.up_since is None or not (paused or (replica.running and not is_healthy(replica, seen))):
         return None
     period = target.release.health_check.start_period_seconds
     until = replica.up_since + period
@@ -46,7 +48,8 @@ def _of_replica(replica: Replica, target: Target, seen: Seen, now: Now) -> Step 
     if replica.oom:
         message = f"It ran out of memory and was not healthy within {period:g} seconds."
         return FailCandidate(release, "out_of_memory", message, replica.id)
-    message = f"It was not healthy within {period:g} seconds: {replica.probe_error or 'no probe succeeded'}."
+    why = "somebody paused its container" if paused else replica.probe_error or "no probe succeeded"
+    message = f"It was not healthy within {period:g} seconds: {why}."
     return FailCandidate(release, "health_check_failed", message, replica.id)
 
 

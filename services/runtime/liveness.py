@@ -32,7 +32,7 @@ async def probe_replica(app: App, step: Probe) -> None:
 
 async def _until_healthy(app: App, step: Probe) -> None:
     gap = FIRST_GAP
-    while error := await probe(step.address, step.port, step.check):
+    while error := await probe(step.address, step.port, step.check, first=app.is_candidate(step.container)):
         app.view.change(step.container, probe_error=error)
         await asyncio.sleep(gap)
         gap = min(gap * _GROWTH, step.check.interval_seconds)

@@ -106,8 +106,12 @@ class Lookout:
         for entry in listed:
             known = app.view.replicas.get(entry.id)
             same = known is not None and known.state == entry.state and known.started_at is not None and not self._world.clock.away
-            if not same and not app.working_on(entry.id):
+            if app.working_on(entry.id):
+                continue
+            if not same:
                 await self._inspect(app, entry)
+            elif known is not None and known.running and known.address and known.address not in entry.addresses:
+                app.replace(known, f"it was taken out of its network: {known.address} is not its address any more")
 
     async def _inspect(self, app: App, entry: ContainerListed) -> None:
         away = self._world.clock.away

@@ -21,13 +21,19 @@ class Head(msgspec.Struct, frozen=True):
     fields: dict[str, str]
 
 
-async def probe(address: str, port: int, check: HealthCheck) -> str:
-    """Probe once; return what is wrong, or the empty string. `none` is always healthy."""
+async def probe(address: str, port: int, check: HealthCheck, *, first: bool = False) -> str:
+    """Probe once; return what is wrong, or the empty string. `none` is always healthy.
+
+    `first`: of a candidate; a check by `tcp` then wants any answer in HTTP. Without one it could not become live, and while the proxy
+    tried, requests would meet it instead of what serves.
+    """
     if check.type == "none":
         return ""
     try:
         async with asyncio.timeout(check.timeout_seconds):
-            return await (_http(address, port, check.path) if check.type == "http" else _tcp(address, port))
+            if check.type == "http":
+                return await _http(address, port, check.path)
+            return await (_speaks_http(address, port) if first else _tcp(address, port))
     except TimeoutError:
         return f"port {port} did not answer within {check.timeout_seconds:g} seconds"
     except ConnectionRefusedError:
@@ -39,6 +45,11 @@ async def probe(address: str, port: int, check: HealthCheck) -> str:
 async def _tcp(address: str, port: int) -> str:
     _, writer = await asyncio.open_connection(address, port)
     await _close(writer)
+    return ""
+
+
+async def _speaks_http(address: str, port: int) -> str:
+    await _ask((address, port), f"{address}:{port}", "/", {}, secure=False)
     return ""
 
 

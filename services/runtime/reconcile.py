@@ -172,6 +172,8 @@ class App:
         self.view.replicas[seen.id] = new
         if new.finished_at != old.finished_at and new.finished_at is not None and not new.leaving:
             self._died(old, new)
+        if new.running and new.address and seen.address is None:
+            self.replace(new, "it runs without a network")
         self.tell_life(new)
         self.wake()
 
@@ -209,6 +211,14 @@ class App:
             deaths = Deaths(row=deaths.row, times=deaths.times, retry_at=deaths.retry_at, looping=True)
         self.view.deaths[replica.key] = deaths
 
+    def replace(self, replica: Replica, why: str) -> None:
+        """This container will not serve again: another takes its place, after the pause that such ends have earned."""
+        if self.view.change(replica.id, leaving=True) is None or replica.leaving:
+            return
+        logger.warning("runtime.replaced", replica=replica.name, error=why)
+        self._count_death(replica, replica.up_since)
+        self.wake()
+
     def on_oom(self, container_id: str) -> None:
         self.view.change(container_id, oom=True)
 
@@ -224,11 +234,12 @@ class App:
     def excuse(self, container_id: str) -> None:
         """The engine was away and came back without it running: not the candidate's fault."""
         replica = self.view.replicas.get(container_id)
-        if replica is not None and replica.state == ReplicaState.EXITED and self._is_candidate(replica):
+        if replica is not None and replica.state == ReplicaState.EXITED and self.is_candidate(container_id):
             self.view.change(container_id, excused=True)
 
-    def _is_candidate(self, replica: Replica) -> bool:
-        return self.desired.candidate is not None and replica.key.release == self.desired.candidate.number
+    def is_candidate(self, container_id: str) -> bool:
+        replica, candidate = self.view.replicas.get(container_id), self.desired.candidate
+        return replica is not None and candidate is not None and replica.key.release == candidate.number
 
     # Saying again.
 

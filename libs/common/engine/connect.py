@@ -20,13 +20,18 @@ _THREADS = 32
 _POOL = 64
 _SECONDS = 60
 _MEGABYTE = 1024 * 1024
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
+"""The engine names its machine as the kernel does, and its images as Go does."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 logger = structlog.get_logger()
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """`id` stays over restarts of the engine; `cgroup_version` is `1` or `2`, `cgroup_driver` is `cgroupfs` or `systemd`."""
+    """`id` stays over restarts of the engine; `cgroup_version` is `1` or `2`, `cgroup_driver` is `cgroupfs` or `systemd`.
+
+    `architecture` is named as images name theirs: `amd64`, `arm64`.
+    """
 
     id: str
     ncpu: int
@@ -34,6 +39,7 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_version: str
     cgroup_driver: str
     version: str
+    architecture: str = ""
 
 
 class _Info(msgspec.Struct, rename="pascal"):
@@ -43,6 +49,7 @@ class _Info(msgspec.Struct, rename="pascal"):
     server_version: str
     cgroup_version: str = "1"
     id: str = msgspec.field(name="ID", default="")
+    architecture: str = ""
 
 
 class Closable(Protocol):
@@ -102,6 +109,7 @@ class Engine:
             cgroup_version=seen.cgroup_version,
             cgroup_driver=seen.cgroup_driver,
             version=seen.server_version,
+            architecture=_ARCHITECTURES.get(seen.architecture, seen.architecture),
         )
 
     def keep(self, stream: Closable) -> None:

@@ -38,7 +38,7 @@ class ContainerSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerListed(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine's list says of a container, in one cheap call for all of them."""
+    """What the engine's list says of a container, in one cheap call for all of them. `addresses` are those in all of its networks."""
 
     id: str
     name: str
@@ -46,6 +46,7 @@ class ContainerListed(msgspec.Struct, frozen=True, kw_only=True):
     state: ReplicaState
     image_id: str
     address: str | None
+    addresses: tuple[str, ...] = ()
 
 
 class _Ipam(msgspec.Struct, rename="pascal"):
@@ -62,10 +63,11 @@ class _Networks(msgspec.Struct, rename="pascal"):
 
     def address(self) -> str | None:
         """The address that was asked for, else the one that the engine gave."""
-        for endpoint in self.networks.values():
-            if found := (endpoint.ipam.address if endpoint.ipam else "") or endpoint.ip_address:
-                return found
-        return None
+        return next(iter(self.addresses()), None)
+
+    def addresses(self) -> tuple[str, ...]:
+        found = ((endpoint.ipam.address if endpoint.ipam else "") or endpoint.ip_address for endpoint in self.networks.values())
+        return tuple(address for address in found if address)
 
 
 class _Config(msgspec.Struct, rename="pascal"):
@@ -214,6 +216,7 @@ def _listed(raw: _Listed) -> ContainerListed:
         state=raw.state,
         image_id=raw.image_id,
         address=raw.network_settings.address(),
+        addresses=raw.network_settings.addresses(),
     )
 
 

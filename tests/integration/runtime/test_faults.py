@@ -6,7 +6,8 @@ import random
 import httpx
 import pytest
 
-from libs.common.engine import containers
+from libs.common.engine import containers, networks
+from libs.common.engine.networks import NetworkSeen
 from libs.common.messages.api import Limits
 from libs.common.states import Intent
 from tests import images
@@ -44,6 +45,42 @@ async def test_a_removed_container_is_made_again(stack: Stack) -> None:
     died = await stack.wait_said(app_id, "ReplicaDied")
     assert any("vanished" in str(event.data["message"]) for event in died)
     assert {event.data["container_id"] for event in died} == {old.id}
+
+
+async def network_of(stack: Stack, app_id: str) -> NetworkSeen:
+    found = await networks.find(stack.engine, stack.instance, stack.desired[app_id].project_id)
+    assert found is not None
+    return found
+
+
+async def test_a_network_that_was_removed_is_made_again(stack: Stack) -> None:
+    app_id = await live(stack)
+    network, [old] = await network_of(stack, app_id), await stack.containers(app_id)
+    stack.engine.api.disconnect_container_from_network(old.id, network.id, force=True)
+    await networks.remove(stack.engine, network.id)
+    await containers.kill(stack.engine, old.id)
+    await stack.wait_containers(app_id, lambda found: found and found[0].id != old.id)
+    await answers(stack, app_id)
+    assert (await network_of(stack, app_id)).id != network.id
+    # Nor does it end a deploy.
+    network, [old] = await network_of(stack, app_id), await stack.containers(app_id)
+    stack.engine.api.disconnect_container_from_network(old.id, network.id, force=True)
+    await networks.remove(stack.engine, network.id)
+    end = await stack.deploy(app_id, stack.release(2, images.web(), env={"VERSION": "two"}))
+    assert end.name == "ReleaseLive", end.data
+    await answers(stack, app_id, "two")
+
+
+@pytest.mark.long
+async def test_a_container_that_was_taken_out_of_its_network_is_replaced(stack: Stack) -> None:
+    """No event of a container says so: the next tick does."""
+    app_id = await live(stack)
+    [old] = await stack.containers(app_id)
+    stack.engine.api.disconnect_container_from_network(old.id, (await network_of(stack, app_id)).id)
+    async with asyncio.timeout(60):
+        while old.id in {entry.id for entry in await stack.containers(app_id)}:
+            await asyncio.sleep(0.1)
+    await answers(stack, app_id)
 
 
 async def test_a_crash_is_healed_and_a_loop_is_called_one(stack: Stack) -> None:

@@ -202,6 +202,16 @@ def test_an_exit_before_it_is_live_has_its_code(fields: dict[str, object], code:
     assert failed.code == code
 
 
+def test_a_paused_candidate_has_no_more_time_than_another() -> None:
+    for health in (Health.STARTING, Health.HEALTHY):
+        paused = fresh(2, state=ReplicaState.PAUSED, health=health, up_since=NOW.engine - 1)
+        assert not [step for step in steps(SECOND, seen(ONE, paused, route=OLD_SERVES)) if isinstance(step, FailCandidate)]
+        [failed] = steps(SECOND, seen(ONE, paused, route=OLD_SERVES), later(60))
+        assert isinstance(failed, FailCandidate)
+        assert (failed.code, failed.container) == ("health_check_failed", paused.id)
+        assert "paused" in failed.message
+
+
 def test_live_but_not_noticed_yet_an_exit_is_healed_and_fails_nothing() -> None:
     view = seen(ONE, fresh(2, **DEAD), route=SWITCHED, proved=frozenset({2}), said_live=frozenset({2}))
     assert names(SECOND, view)[0] == "StartReplica"
