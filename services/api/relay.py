@@ -134,6 +134,9 @@ class Relay:
         wanted: Desired | None = entry
         for _ in range(_TRIES):
             rank, last = self._written.get(key) or await self._look(key)
+            if rank[0] > self._db.epoch:  # another process ended a recovery: what this one wanted counts under the new epoch
+                await self._db.reload_epoch()
+                wanted = await self._rebuild(key)
             if not last:
                 wanted = await self._rebuild(key)  # it may be of an app that has gone since
             if wanted is None or (wanted.epoch, wanted.revision) <= rank:
