@@ -86,7 +86,8 @@ class Upkeep:
             self._follower.restart()
         if is_first:
             await notice(self._db, self._bus)
-        await self._seed(is_new=subjects.DESIRED in made)
+        if not await self._relay.look_at_recovery():
+            await self._seed(is_new=subjects.DESIRED in made)
         return made
 
     async def _last_read(self) -> int:
