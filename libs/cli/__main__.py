@@ -64,6 +64,21 @@ def test(context: typer.Context) -> None:
 
 
 @app.command()
+def recover(
+    *,
+    adopt: Annotated[bool, typer.Option("--adopt", help="What runs wins: the database is made as it is.")] = False,
+    enforce: Annotated[bool, typer.Option("--enforce", help="The database wins: what runs is made as it says.")] = False,
+) -> None:
+    """Show how a database that was put back differs from what runs, or say which of the two wins."""
+    from libs.cli.recover import recover as run  # noqa: PLC0415 - verbs import late
+
+    if adopt and enforce:
+        raise typer.BadParameter("only one of --adopt and --enforce can win")
+    with say.plainly():
+        raise typer.Exit(run("adopt" if adopt else "enforce" if enforce else None))
+
+
+@app.command()
 def install() -> None:
     """Make a reboot bring Dockup back."""
     from libs.cli.install import install as run  # noqa: PLC0415 - verbs import late

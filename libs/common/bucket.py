@@ -19,6 +19,7 @@ T = TypeVar("T", bound=msgspec.Struct | msgspec.Raw)
 
 _RELIST_SECONDS = 30.0
 _RETRY_SECONDS = 0.25
+_LIST_SECONDS = 5.0
 _FAULTS = (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError)
 
 logger = structlog.get_logger()
@@ -53,6 +54,20 @@ class Bucket(Generic[T]):
         except _FAULTS as error:
             raise BusAway(f"{self.name}/{key}: {error or type(error).__name__}") from error
         return self._decoder.decode(entry.value or b""), int(entry.revision or 0)
+
+    async def all(self) -> dict[str, T]:
+        """Every entry, by key, as of now."""
+        try:
+            watcher = await heed((await self._open()).watchall(ignore_deletes=True))
+            try:
+                found: dict[str, T] = {}
+                while (entry := await heed(watcher.updates(timeout=_LIST_SECONDS))) is not None:
+                    found[entry.key] = self._decoder.decode(entry.value or b"")
+                return found
+            finally:
+                await watcher.stop()
+        except _FAULTS as error:
+            raise BusAway(f"{self.name}: {error or type(error).__name__}") from error
 
     async def put(self, key: str, entry: T) -> int:
         """Write without a condition: for a bucket whose key has one writer."""

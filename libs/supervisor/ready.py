@@ -37,6 +37,12 @@ def unwell(answer: dict[str, Any] | None) -> list[str]:
     return [name for name, each in components.items() if each.get("status") not in {"ok", "standby"}]
 
 
+def _waits_for_somebody(answer: dict[str, Any]) -> str:
+    """What the database says when no time will make it well: somebody has to decide."""
+    detail = str(answer["components"]["database"].get("detail") or "")
+    return detail if detail.startswith("recovery needed") else ""
+
+
 def wait(home: Home, port: int, seconds: float, notice: Callable[[list[str]], None]) -> dict[str, Any]:
     """Wait until all is well and return the status; `Problem` names what is not, with the end of its log."""
     until = monotonic() + seconds
@@ -48,6 +54,8 @@ def wait(home: Home, port: int, seconds: float, notice: Callable[[list[str]], No
         if (sick := unwell(answer)) != before:
             notice(sick)
             before = sick
+        if answer is not None and sick == ["database"] and (words := _waits_for_somebody(answer)):
+            raise Problem(words)
         if monotonic() > until:
             raise Problem(_explain(home, sick, seconds))
         sleep(_PAUSE)

@@ -24,6 +24,7 @@ from services.api.http.edge import Edge
 from services.api.http.injection import shorten
 from services.api.http.principal import Principal
 from services.api.logs.controllers import LogsController
+from services.api.recovery.gate import refuse
 from services.api.routes import STATE_ROUTES
 from services.api.settings import Settings
 from services.api.site.controllers import SiteController
@@ -49,7 +50,7 @@ def create_app(settings: Settings) -> Edge:
         dto=StrictJson,
         return_dto=None,
         exception_handlers={Exception: answer},
-        before_request=knows.check,
+        before_request=partial(_check, knows),
         lifespan=[_running],
         request_max_body_size=_LONGEST_BODY,
         openapi_config=None,
@@ -61,6 +62,12 @@ def create_app(settings: Settings) -> Edge:
     knows.learn(app.routes)
     shorten(app.routes)
     return app
+
+
+async def _check(knows: Knows, request: Request[Any, Any, Any]) -> None:
+    """Before every request."""
+    await knows.check(request)
+    await refuse(request)
 
 
 def _core(request: Request[Any, Any, Any]) -> Core:

@@ -21,6 +21,7 @@ from services.api.db.tables import CursorRow
 from services.api.deployments.redo import redo
 from services.api.events.models import EventRow
 from services.api.purge import purge
+from services.api.recovery.notice import notice
 from services.api.relay import Relay
 
 _TICK = 30.0
@@ -43,6 +44,10 @@ class Upkeep:
         self.ready = asyncio.Event()
         setup.reconnected.append(self._now.set)
 
+    def look_soon(self) -> None:
+        """Look now, not at the next tick."""
+        self._now.set()
+
     async def run(self) -> None:
         """Look at start, after each reconnect, and every 30 s."""
         is_first = True
@@ -50,7 +55,7 @@ class Upkeep:
             self._now.clear()
             pause = _TICK
             try:
-                made = await self._look()
+                made = await self._look(is_first=is_first)
                 await redo(self._db, self._bus, at_once=is_first or subjects.COMMANDS in made)
                 await purge(self._db)
                 is_first = False
@@ -65,8 +70,9 @@ class Upkeep:
                 async with asyncio.timeout(pause):
                     await self._now.wait()
 
-    async def _look(self) -> list[str]:
+    async def _look(self, *, is_first: bool) -> list[str]:
         js = self._setup.js
+        await self._db.reload_epoch()
         last_read = await self._last_read()
         made = await heed(streams.ensure(js, first_event=last_read + 1))
         if subjects.EVENTS not in made and await _is_behind(js, last_read):
@@ -78,7 +84,10 @@ class Upkeep:
         if subjects.EVENTS in made:
             self._relay.events_lost()
             self._follower.restart()
-        await self._seed(is_new=subjects.DESIRED in made)
+        if is_first:
+            await notice(self._db, self._bus)
+        if not await self._relay.look_at_recovery():
+            await self._seed(is_new=subjects.DESIRED in made)
         return made
 
     async def _last_read(self) -> int:

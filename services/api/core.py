@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from nats.aio.client import Client
@@ -33,6 +34,8 @@ class Core:
         self.wakes = Wakes()
         self.bus = Bus(Client(), "api")
         self.relay = Relay(db, partial(rebuild, db))
+        self.look_at_bus: Callable[[], None] = lambda: None
+        """Have the bus looked at now; nothing before `run`, which looks at its start."""
         self.follower = Follower(db, self.bus, self.wakes, self.relay.read_to)
 
     @classmethod
@@ -43,6 +46,7 @@ class Core:
         """Connect the bus, however long it takes, and carry what is said both ways. Ends when it is cancelled."""
         setup = Bus(Client(), "setup")
         upkeep = Upkeep(self.db, self.bus, setup, self.relay, self.follower)
+        self.look_at_bus = upkeep.look_soon
         try:
             await asyncio.gather(self.bus.open(self.settings.nats_url), setup.open(self.settings.nats_setup_url))
             self.relay.attach(self.bus)

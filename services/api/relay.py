@@ -21,6 +21,7 @@ from libs.common.messages.api import Desired
 from services.api.db.database import Database
 from services.api.db.outbox_row import Entry, Kind
 from services.api.db.tables import OutboxRow
+from services.api.recovery.mode import needed
 
 Rebuild = Callable[[str], Awaitable[Desired | None]]
 
@@ -49,6 +50,7 @@ class Relay:
         self._done: dict[int, int] = {}
         self._written: dict[str, tuple[tuple[int, int], int]] = {}
         self._read_to = 0
+        self._closed = False
         db.on_commit = self.hand
 
     def attach(self, bus: Bus) -> None:
@@ -67,7 +69,7 @@ class Relay:
 
     def hand(self, entries: Sequence[Entry]) -> None:
         """Say `entries`, which are committed. While the bus is away they wait in their rows."""
-        if self._bus is None or not self._bus.connected:
+        if self._closed or self._bus is None or not self._bus.connected:
             return
         # Events go first: nothing that follows from a command may stand in the feed before what led to it.
         for entry in sorted(entries, key=lambda entry: entry.kind is not Kind.EVENT):
@@ -89,6 +91,12 @@ class Relay:
     def events_lost(self) -> None:
         """The stream of events was made anew: what was said but not read back is said again."""
         self._done.clear()
+
+    async def look_at_recovery(self) -> bool:
+        """While it is not decided whether this database counts, nothing that it still had to say is said. True while that is so."""
+        async with self._db.connect() as connection:
+            self._closed = await needed(connection) is not None
+        return self._closed
 
     def bucket_lost(self) -> None:
         self._written.clear()
@@ -134,6 +142,9 @@ class Relay:
         wanted: Desired | None = entry
         for _ in range(_TRIES):
             rank, last = self._written.get(key) or await self._look(key)
+            if rank[0] > self._db.epoch:  # another process ended a recovery: what this one wanted counts under the new epoch
+                await self._db.reload_epoch()
+                wanted = await self._rebuild(key)
             if not last:
                 wanted = await self._rebuild(key)  # it may be of an app that has gone since
             if wanted is None or (wanted.epoch, wanted.revision) <= rank:
@@ -166,6 +177,8 @@ class Relay:
 
     async def _sweep(self) -> None:
         """Take up what was left: by a bus that was away, or by a process that ended."""
+        if await self.look_at_recovery():
+            return
         columns = OutboxRow.__table__.c
         query = select(*columns).where(OutboxRow.created_at < time.time() - _TICK).order_by(OutboxRow.id).limit(_BATCH)
         async with self._db.connect() as connection:

@@ -8,6 +8,7 @@ from services.api.env.controllers import EnvController
 from services.api.events.controllers import EventController
 from services.api.lifecycle.controllers import LifecycleController
 from services.api.projects.controllers import MemberController, ProjectController
+from services.api.recovery.controllers import RecoveryController
 
 STATE_ROUTES: list[ControllerRouterHandler] = [
     ProjectController,
@@ -19,4 +20,5 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     LifecycleController,
     EnvController,
     EventController,
+    RecoveryController,
 ]

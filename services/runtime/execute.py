@@ -22,6 +22,7 @@ from services.runtime.replica import Health, Key, Replica
 from services.runtime.retiring import retire
 from services.runtime.seen import Trouble
 from services.runtime.steps import (
+    AnnounceAhead,
     AnnounceLive,
     AnnounceRemoved,
     AnnounceSettled,
@@ -108,6 +109,7 @@ async def _create(app: App, release: Release, key: Key, env: dict[str, str], add
             state=ReplicaState.CREATED,
             policy=wanted.restart_policy,
             limits=desired.limits,
+            rank=(desired.epoch, desired.revision),
         )
         app.mark("create")
 
@@ -211,6 +213,11 @@ async def announce_settled(app: App, step: AnnounceSettled) -> None:
     app.view.said_settled = (step.epoch, step.revision)
 
 
+async def announce_ahead(app: App, step: AnnounceAhead) -> None:
+    await app.teller.tell(facts.ahead(app.desired.app_id, step.epoch, step.revision))
+    app.view.said_ahead = (step.epoch, step.revision)
+
+
 async def announce_removed(app: App, _step: AnnounceRemoved) -> None:
     await app.teller.tell(facts.app_removed(app.desired.app_id))
     app.view.said_removed = True
@@ -231,4 +238,5 @@ STEPS: Mapping[type[Step], Do] = {
     RemoveNetwork: remove_network,
     AnnounceSettled: announce_settled,
     AnnounceRemoved: announce_removed,
+    AnnounceAhead: announce_ahead,
 }

@@ -4,6 +4,7 @@ from libs.common import clock
 from libs.common.messages.api import Desired, Release
 from libs.common.messages.failure import Failure
 from libs.common.messages.runtime import (
+    AppAhead,
     AppRemoved,
     ReleaseFailed,
     ReleaseLive,
@@ -16,6 +17,7 @@ from libs.common.messages.runtime import (
     ReplicaStarted,
     ReplicaUnhealthy,
     Settled,
+    StrayFound,
 )
 from services.runtime.deaths import Deaths
 from services.runtime.replica import Health, Replica
@@ -121,3 +123,11 @@ def settled(desired: Desired, epoch: int, revision: int, running: int) -> Settle
 
 def app_removed(app_id: str) -> AppRemoved:
     return AppRemoved(event_id=f"{app_id}.removed", at=clock.now(), app_id=app_id)
+
+
+def ahead(app_id: str, epoch: int, revision: int) -> AppAhead:
+    return AppAhead(event_id=f"{app_id}.ahead.{epoch}.{revision}", at=clock.now(), app_id=app_id, epoch=epoch, revision=revision)
+
+
+def stray(app_id: str, containers: tuple[str, ...]) -> StrayFound:
+    return StrayFound(event_id=f"{min(containers)[:12]}.stray", at=clock.now(), app_id=app_id, containers=containers)

@@ -137,6 +137,7 @@ class Fleet:
     def say_again(self) -> None:
         for app in self.apps.values():
             app.say_again()
+        self.lookout.say_again()
 
     def addresses(self) -> set[str]:
         """Return the addresses that containers have or that routes name."""

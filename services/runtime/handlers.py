@@ -6,10 +6,11 @@ import msgspec
 
 from libs.common import subjects
 from libs.common.engine.events import EngineEvent
-from libs.common.messages.runtime import LogsAnswer, LogsQuery
+from libs.common.messages.runtime import Inventory, LogsAnswer, LogsQuery
 from libs.common.states import Intent
 from services.runtime.answers import logs_of
 from services.runtime.fleet import Fleet
+from services.runtime.inventory import inventory
 from services.runtime.lookout import EngineHandler, Lookout
 from services.runtime.reconcile import App
 
@@ -71,6 +72,10 @@ async def answer_logs(fleet: Fleet, body: bytes) -> LogsAnswer:
     return await logs_of(fleet.world, fleet.apps.get(query.app_id), query)
 
 
+async def answer_inventory(fleet: Fleet, _body: bytes) -> Inventory:
+    return await inventory(fleet.world)
+
+
 BUCKETS: Mapping[str, Callable[[Fleet, str, object], None]] = {
     subjects.DESIRED: on_desired,
     subjects.ROUTES: on_route,
@@ -87,4 +92,5 @@ ENGINE_EVENTS: Mapping[str, EngineHandler] = {
 }
 QUERIES: Mapping[str, Callable[[Fleet, bytes], Awaitable[object]]] = {
     "logs": answer_logs,
+    "inventory": answer_inventory,
 }

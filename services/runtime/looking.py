@@ -26,6 +26,7 @@ def look(desired: Desired, view: View, world: World, *, busy: bool) -> Seen:
         last_in_project=world.wants.last_in_project(desired),
         said_settled=view.said_settled,
         said_removed=view.said_removed,
+        said_ahead=view.said_ahead,
     )
 
 

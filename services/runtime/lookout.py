@@ -10,8 +10,9 @@ from libs.common.engine import containers, events
 from libs.common.engine.containers import ContainerListed
 from libs.common.engine.errors import EngineAway, EngineError, NotFound
 from libs.common.engine.events import EngineEvent
-from services.runtime import spec
+from services.runtime import facts, spec
 from services.runtime.reconcile import App
+from services.runtime.teller import Teller
 from services.runtime.world import World
 
 _OPEN_SECONDS = 10.0
@@ -44,6 +45,7 @@ class Lookout:
         self._app_for = app_for
         self._on_back = on_back
         self._refreshing: dict[str, asyncio.Task[None]] = {}
+        self._tellers: dict[str, Teller] = {}
         self.strays: dict[str, list[ContainerListed]] = {}
         self.trouble = _NOT_ASKED
 
@@ -94,9 +96,23 @@ class Lookout:
             found[spec.app_of(entry)].append(entry)
         wanted = list(self._world.wants.entries)
         self.strays = {app_id: entries for app_id, entries in found.items() if app_id not in wanted}
+        self._tell_strays()
         for app_id in wanted:
             if (app := self._app_for(app_id)) is not None:  # it may have gone while another was looked at
                 await self._look_at(app, found.get(app_id, []), before)
+
+    def _tell_strays(self) -> None:
+        if self._world.wants.complete:
+            self._tellers = {app_id: self._tellers.get(app_id) or Teller(self._world.bus, app_id) for app_id in self.strays if app_id}
+            for app_id, teller in self._tellers.items():
+                entries = self.strays[app_id]
+                teller.tell(facts.stray(app_id, tuple(sorted(entry.id for entry in entries))))
+
+    def say_again(self) -> None:
+        """The bus may have lost what was said."""
+        for teller in self._tellers.values():
+            teller.forget()
+        self._tell_strays()
 
     async def _look_at(self, app: App, listed: list[ContainerListed], before: set[str]) -> None:
         missing = (before & app.view.replicas.keys()) - {entry.id for entry in listed}

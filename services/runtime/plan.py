@@ -13,6 +13,7 @@ from services.runtime.replica import Health, Key, Replica
 from services.runtime.routes import drained_in, front_of, is_healthy, must_write, route_of
 from services.runtime.seen import Seen
 from services.runtime.steps import (
+    AnnounceAhead,
     AnnounceLive,
     AnnounceRemoved,
     AnnounceSettled,
@@ -37,6 +38,8 @@ _ALIVE = {ReplicaState.RUNNING, ReplicaState.PAUSED}
 
 def plan(desired: Desired, seen: Seen, now: Now) -> list[Step]:
     """Return the steps that are due, in the order of importance; empty or `Wait`s alone: nothing to do at present."""
+    if (later := _ahead(desired, seen)) is not None:
+        return [] if seen.said_ahead == later else [AnnounceAhead(*later)]
     if desired.intent == Intent.DELETED:
         return _delete(desired, seen, now)
     targets = targets_of(desired, seen)
@@ -52,6 +55,12 @@ def plan(desired: Desired, seen: Seen, now: Now) -> list[Step]:
         steps += _keep(target, desired, seen)
     steps += _retire(desired, seen, targets, now)
     return steps + _settle(desired, seen, targets, now) if _quiet(steps) else steps
+
+
+def _ahead(desired: Desired, seen: Seen) -> tuple[int, int] | None:
+    """The rank of what was made under a later wish than this one: the database was put back, and nothing is done until somebody decides."""
+    latest = max((replica.rank for replica in seen.replicas), default=(0, 0))
+    return latest if latest > (desired.epoch, desired.revision) else None
 
 
 def _quiet(steps: list[Step]) -> bool:

@@ -257,6 +257,7 @@ class App:
         self.teller.forget()
         self.view.said_settled = None
         self.view.said_removed = False
+        self.view.said_ahead = None
         for replica in self.view.replicas.values():
             self.tell_life(replica)
         self.tick()

@@ -42,6 +42,8 @@ class Health(StrEnum):
 class Replica(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one container.
 
+    `rank` is `(epoch, revision)` of the wish that it was made under; `(0, 0)` for one that does not say.
+
     `policy` and `limits` are None while unknown. `up_since` is by the engine's clock (see `clock.py`) in seconds; `starts` counts the
     starts by this process; `flips` the changes of health since the start. `leaving`: it got TERM from us, or will at once.
     """
@@ -55,6 +57,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: float
     address: str
     state: ReplicaState
+    rank: tuple[int, int] = (0, 0)
     policy: str | None = None
     limits: Limits | None = None
     started_at: str | None = None

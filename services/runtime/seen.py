@@ -51,6 +51,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     last_in_project: bool = True
     said_settled: tuple[int, int] | None = None
     said_removed: bool = False
+    said_ahead: tuple[int, int] | None = None
 
     def upstream(self, replica: Replica) -> Upstream | None:
         """Return the replica's entry in the route."""

@@ -4,7 +4,7 @@ import msgspec
 
 from libs.common.engine.containers import ContainerListed
 from libs.common.engine.spec import ContainerSpec
-from libs.common.messages.api import Desired, Release
+from libs.common.messages.api import Desired, HealthCheck, Release
 from services.runtime.replica import Health, Key, Replica
 
 PROCESS = "web"
@@ -15,6 +15,15 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     instance: str
     node: str
+
+
+class MadeFrom(msgspec.Struct, frozen=True, kw_only=True):
+    """The label `dockup.made-from`: what of its release the engine does not tell, so that a lost database can be made from what runs."""
+
+    slug: str
+    image: str
+    command: tuple[str, ...] | None = None
+    health_check: HealthCheck = HealthCheck()
 
 
 class _Labels(msgspec.Struct, frozen=True):
@@ -28,6 +37,8 @@ class _Labels(msgspec.Struct, frozen=True):
     deployment: str = msgspec.field(name="dockup.deployment")
     port: int = msgspec.field(name="dockup.port")
     drain: float = msgspec.field(name="dockup.drain")
+    epoch: int = msgspec.field(name="dockup.epoch", default=0)
+    revision: int = msgspec.field(name="dockup.revision", default=0)
 
 
 def network_name(instance: str, project_id: str) -> str:
@@ -52,7 +63,22 @@ def labels(desired: Desired, release: Release, key: Key, place: Place) -> dict[s
         "dockup.deployment": release.deployment_id,
         "dockup.port": str(release.port),
         "dockup.drain": f"{release.drain_seconds:g}",
+        "dockup.epoch": str(desired.epoch),
+        "dockup.revision": str(desired.revision),
+        "dockup.made-from": msgspec.json.encode(_made_from(desired, release)).decode(),
     }
+
+
+def _made_from(desired: Desired, release: Release) -> MadeFrom:
+    return MadeFrom(slug=desired.slug, image=release.image, command=release.command, health_check=release.health_check)
+
+
+def made_from(seen: ContainerListed) -> MadeFrom | None:
+    """Read the label back; None where it is missing or no such thing."""
+    try:
+        return msgspec.json.decode(seen.labels.get("dockup.made-from", ""), type=MadeFrom)
+    except msgspec.DecodeError:
+        return None
 
 
 def container_spec(desired: Desired, release: Release, key: Key, *, env: dict[str, str], address: str, place: Place) -> ContainerSpec:
@@ -92,4 +118,5 @@ def replica_of(seen: ContainerListed) -> Replica | None:
         address=seen.address or "",
         state=seen.state,
         health=Health.UNSEEN,
+        rank=(found.epoch, found.revision),
     )

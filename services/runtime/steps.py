@@ -105,6 +105,13 @@ class AnnounceRemoved(Step, frozen=True):
     pass
 
 
+class AnnounceAhead(Step, frozen=True):
+    """Say that what runs is newer than what is wanted: the API decides what is to win."""
+
+    epoch: int
+    revision: int
+
+
 class Wait(Step, frozen=True):
     """Nothing to do before `until` (engine's clock, seconds) unless something changes; 0: until something changes."""
 

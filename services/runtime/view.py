@@ -29,6 +29,7 @@ class View:
         self.trouble: Trouble | None = None
         self.said_settled: tuple[int, int] | None = None
         self.said_removed = False
+        self.said_ahead: tuple[int, int] | None = None
 
     def change(self, container_id: str, **fields: object) -> Replica | None:
         """Note something new about a replica; None when it is not known any more."""

@@ -58,13 +58,13 @@ class Stack:
 
     # ---- its life
 
-    def cli(self, *arguments: str, timeout: float = _UP_SECONDS) -> str:
-        """Run the `dockup` command in this stack and return what it printed; `StackError` when it fails."""
+    def cli(self, *arguments: str, timeout: float = _UP_SECONDS, check: bool = True) -> str:
+        """Run the `dockup` command in this stack and return what it printed; `StackError` when it fails, unless that is no matter."""
         command = [sys.executable, "-m", "libs.cli", *arguments]
         done = subprocess.run(
             command, check=False, cwd=ROOT, env=self._environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
         )
-        if done.returncode:
+        if check and done.returncode:
             raise StackError(f"dockup {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.last_words()}")
         return done.stdout
 

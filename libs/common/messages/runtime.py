@@ -2,6 +2,7 @@
 
 import msgspec
 
+from libs.common.messages.api import Desired
 from libs.common.messages.failure import Failure
 
 
@@ -127,6 +128,43 @@ class AppRemoved(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     app_id: str
     v: int = 1
+
+
+class AppAhead(msgspec.Struct, frozen=True, kw_only=True):
+    """Containers of the app were made under a wish later than the one in `desired`: the database is older than what runs.
+
+    Nothing is done to the app until somebody decides. `epoch` and `revision` are the containers'. Id: `{app_id}.ahead.{epoch}.{revision}`.
+    """
+
+    event_id: str
+    at: str
+    app_id: str
+    epoch: int
+    revision: int
+    v: int = 1
+
+
+class StrayFound(msgspec.Struct, frozen=True, kw_only=True):
+    """Containers of this installation whose app is in no wish, though `desired` is complete. They are left alone.
+
+    Id: `{container id}.stray`, of the first of them.
+    """
+
+    event_id: str
+    at: str
+    app_id: str
+    containers: tuple[str, ...]
+    v: int = 1
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """`dockup.rpc.runtime.inventory`: what runs, as wishes that would leave it as it is; one for each app that has a container.
+
+    Read from the containers alone. `hosts` are empty and no candidate is told: what comes up beside the newest healthy generation is
+    left out. An app whose containers cannot be read back is not in it.
+    """
+
+    apps: tuple[Desired, ...]
 
 
 class LogsQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from services.api.http.problems import Problem
 from services.api.http.replies import reply
 from services.api.http.strict import Cursor, Limit
 from services.api.idempotency import Answer, once
+from services.api.recovery.gate import FREE
 
 _ANYONE = Principal(user_id="anyone", email="", role="member", scopes=frozenset(), actor="anyone")
 """Whose `Idempotency-Key` it is when nobody is logged in."""
@@ -36,7 +37,7 @@ class AuthController(Controller):
     path = "/auth"
     tags = ("Accounts",)
 
-    @post("/login", status_code=200)
+    @post("/login", status_code=200, opt={FREE: True})
     async def log_in(self, request: Request[Any, Any, State], core: Core, data: Login) -> LoggedIn:
         """Log in with email and password; the token lives 12 hours."""
         address = request.client.host if request.client else ""
@@ -66,7 +67,7 @@ class AuthController(Controller):
             project_id=principal.project_id,
         )
 
-    @post("/logout", status_code=204, guards=[scope("read")])
+    @post("/logout", status_code=204, guards=[scope("read")], opt={FREE: True})
     async def log_out(self, core: Core, principal: Principal) -> None:
         """End the session that the token stands for."""
         if principal.session_id is None:

@@ -30,7 +30,7 @@ async def create(tx: Tx, vault: Vault, project_id: str, body: NewApp) -> AppRow:
     """Make an app; nothing runs yet. `409 slug_taken`."""
     check_later(body)
     slug = _slug(body)
-    app = _new_row(vault, project_id, slug, body.name)
+    app = new_row(vault, project_id, slug, body.name)
     merge(app, body, vault)
     await _take_slug(tx, slug, project_id, app.id)
     tx.session.add(app)
@@ -116,7 +116,8 @@ async def _take_slug(tx: Tx, slug: str, project_id: str, app_id: str) -> None:
     holder.app_id = app_id
 
 
-def _new_row(vault: Vault, project_id: str, slug: str, name: str) -> AppRow:
+def new_row(vault: Vault, project_id: str, slug: str, name: str) -> AppRow:
+    """An app that was never deployed, with an id of its own."""
     now = clock.now()
     return AppRow(
         id=ids.new("app"),

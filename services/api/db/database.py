@@ -20,6 +20,7 @@ from services.api.db.tables import MetaRow, OutboxRow
 from services.api.db.tx import Tx
 
 _SAY = insert(OutboxRow)
+_EPOCH = select(MetaRow.value).where(MetaRow.name == "epoch")
 
 
 class Database:
@@ -50,10 +51,13 @@ class Database:
             engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_size=10, pool_pre_ping=False)
             database = cls(engine, engine, base_domain)
         await migrate(database._writer)
-        async with database.connect() as connection:
-            epoch = await connection.execute(select(MetaRow.value).where(MetaRow.name == "epoch"))
-            database.epoch = int(epoch.scalar_one())
+        await database.reload_epoch()
         return database
+
+    async def reload_epoch(self) -> None:
+        """Another process may have raised it."""
+        async with self.connect() as connection:
+            self.epoch = int((await connection.execute(_EPOCH)).scalar_one())
 
     async def close(self) -> None:
         await self._reader.dispose()

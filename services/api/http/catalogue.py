@@ -80,6 +80,12 @@ _SERVER = (
     _code(500, "internal_error", "Dockup itself failed", "Try again; report it with the request_id if it happens twice.", retryable=True),
     _code(
         503,
+        "recovery_needed",
+        "The database is older than what runs",
+        "An admin decides on the server: dockup recover shows how they differ, --adopt lets what runs win, --enforce the database.",
+    ),
+    _code(
+        503,
         "runtime_unavailable",
         "The runtime does not answer",
         "Try again soon; GET /api/v1/system/status shows what is away.",

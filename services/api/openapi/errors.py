@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from services.api.http.answers import PROBLEM_JSON
 from services.api.http.catalogue import CATALOGUE
 from services.api.http.problems import FieldError, Problem
+from services.api.recovery.gate import FREE
 
 if TYPE_CHECKING:
     from services.api.openapi.document import Found
@@ -50,6 +51,8 @@ def codes(found: "Found") -> list[str]:
         shape.append("not_found")
     if found.method != "GET":
         shape += _OF_BODY
+        if not found.handler.opt.get(FREE):
+            shape.append("recovery_needed")
     if found.body is not None or found.spec.get("parameters"):
         shape.append("validation_failed")
     if found.method == "POST" and found.scope:

@@ -18,6 +18,8 @@ from services.api.accounts.schemas import (
 from services.api.api_keys.schemas import ApiKey, ApiKeyPage, NewApiKey, ReadableKey
 from services.api.http.catalogue import CATALOGUE
 from services.api.openapi import state_examples
+from services.api.recovery.differences import Difference
+from services.api.recovery.schemas import Recovered, Recovery, RecoveryBody
 from services.api.system.schemas import CodePage, Component, Components, Status
 
 _AT = "2026-01-31T09:30:00.000Z"
@@ -30,7 +32,20 @@ _user = User(id=_USER_ID, email="ada@example.com", role="member", disabled=False
 _key = ApiKey(id=_KEY_ID, name="ci", scopes=["deploy"], project_id=None, expires_at=None, created_at=_AT)
 _ok = Component(status="ok", instances=1, latency_ms=0.8)
 
+_difference = Difference(
+    app_id="app_019c13f1d3a37a8b9cadbecfd0e1f203",
+    slug="demo",
+    kind="newer",
+    database_release=3,
+    database_revision=9,
+    found_release=5,
+    found_revision=14,
+)
+
 _INSTANCES: tuple[Any, ...] = (
+    Recovery(needed=True, since=_AT, reason="The bus knows 1 apps better than the database (demo).", apps=[_difference]),
+    RecoveryBody(mode="adopt"),
+    Recovered(mode="adopt", apps=[_difference]),
     _user,
     CreatedUser(id=_USER_ID, email="ada@example.com", role="member", disabled=False, created_at=_AT, password="q7Zk3vQ8rT1yW5bN7mX2"),  # noqa: S106 - an example
     UserPage(items=[_user]),

@@ -10,6 +10,8 @@ OPERATIONS: dict[str, Operation] = {
     "getStatus": Operation(),
     "listErrors": Operation(),
     "getError": Operation(text="text/html"),
+    "getRecovery": Operation(errors=("runtime_unavailable",)),
+    "recover": Operation(errors=("runtime_unavailable",)),
     "logIn": Operation(errors=("invalid_credentials", "rate_limited")),
     "getMe": Operation(),
     "logOut": Operation(errors=("conflict",)),

@@ -47,7 +47,7 @@ async def release_failed(scene: Scene, event: ReleaseFailed) -> Line | None:
 
 async def settled(scene: Scene, event: Settled) -> Line | None:
     app = await scene.app(event.app_id)
-    if app is None or event.epoch != scene.tx.epoch or event.revision <= app.settled:
+    if app is None or event.epoch < scene.tx.epoch or event.revision <= app.settled:
         return None
     app.settled = event.revision
     if app.op is not None and event.revision >= app.op_revision:

@@ -8,6 +8,7 @@ import msgspec
 from libs.common.messages.api import Recorded
 from libs.common.messages.builder import ImageFailed, ImageProgress, ImageReady, ImageStarted
 from libs.common.messages.runtime import (
+    AppAhead,
     AppRemoved,
     ReleaseFailed,
     ReleaseLive,
@@ -19,8 +20,10 @@ from libs.common.messages.runtime import (
     ReplicaStarted,
     ReplicaUnhealthy,
     Settled,
+    StrayFound,
 )
 from services.api.reactions.images import image_failed, image_progress, image_ready, image_started
+from services.api.reactions.recovery import app_ahead, stray_found
 from services.api.reactions.releases import app_removed, release_failed, release_live, settled
 from services.api.reactions.replicas import replica
 from services.api.reactions.scene import Line, Scene
@@ -64,6 +67,8 @@ _REACTIONS: dict[type[msgspec.Struct], React] = {
     ReplicaOomKilled: replica,
     ReplicaCrashLooping: replica,
     ReplicaRemoved: replica,
+    AppAhead: app_ahead,
+    StrayFound: stray_found,
     Recorded: recorded,
 }
 

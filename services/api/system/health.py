@@ -15,6 +15,7 @@ from libs.common import clock
 from libs.common.messages.ping import Pong
 from libs.common.service import VERSION
 from services.api.core import Core
+from services.api.recovery import mode
 from services.api.system.pings import SERVICES, ping_all
 from services.api.system.schemas import Component, Components, Status
 
@@ -50,6 +51,8 @@ class Health:
         pongs, bus, database, cache = await asyncio.gather(
             ping_all(self._core.bus), _timed(self._bus), _timed(self._database), _timed(self._redis)
         )
+        if database.status == "ok":
+            database = await self._recovery(database)
         services = {name: _service(name, pongs[name]) for name in SERVICES}
         if services["api"].status == "away":  # it is this process that answers; the bus is what is missing
             services["api"] = Component(status="ok", instances=1, latency_ms=0.0)
@@ -74,6 +77,14 @@ class Health:
     async def _database(self) -> None:
         async with self._core.db.connect() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def _recovery(self, database: Component) -> Component:
+        """A database that is older than what runs answers, and still is not well."""
+        async with self._core.db.connect() as connection:
+            need = await mode.needed(connection)
+        if need is None:
+            return database
+        return msgspec.structs.replace(database, status="degraded", detail=f"recovery needed: {need.reason} See: dockup recover")
 
     async def _redis(self) -> None:
         if self._cache is None:

@@ -1,5 +1,6 @@
 """The plan as a table: what is wanted and seen, and the steps that are due."""
 
+import msgspec
 import pytest
 
 from libs.common.messages.api import Desired, Limits
@@ -232,3 +233,11 @@ def test_without_any_router_for_long_a_stop_is_settled_all_the_same() -> None:
 
 def test_a_plan_prints() -> None:
     assert repr(steps(FIRST, seen(route=route()))) == "[CreateReplica(key=Key(release=1, restart=0, slot=0))]"
+
+
+def test_what_was_made_under_a_later_wish_is_left_alone_and_said_once() -> None:
+    made_later = seen(replica(1, rank=(1, 6)), replica(2, rank=(1, 9), slot=1), route=OLD_SERVES)
+    assert steps(SERVING, made_later) == [AnnounceAhead(1, 9)]
+    assert steps(changed(SERVING, intent=Intent.DELETED), made_later) == [AnnounceAhead(1, 9)]
+    assert steps(SERVING, msgspec.structs.replace(made_later, said_ahead=(1, 9))) == []
+    assert AnnounceAhead not in map(type, steps(changed(SERVING, epoch=2), made_later)), "an epoch that rose is later than any before"

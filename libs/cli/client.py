@@ -1,0 +1,44 @@
+"""The API as the command line asks it: on the loopback, with the key of `credentials.json`."""
+
+import http.client
+import json
+import os
+from typing import Any
+
+import msgspec
+
+from libs.supervisor.home import Home
+from libs.supervisor.problem import Problem
+from libs.supervisor.settings import find_home
+
+_TIMEOUT = 120.0
+
+
+def ask(method: str, path: str, body: object = None) -> dict[str, Any]:
+    """Ask `/api/v1` of this machine's Dockup; `Problem` says what it refused and what to do next."""
+    home = find_home()
+    state = home.load() if home.state_file.exists() else None
+    if state is None or state.ports is None:
+        raise Problem(f"there is no Dockup in {home.root}; start one with: dockup up --detach")
+    connection = http.client.HTTPConnection("127.0.0.1", state.ports.api, timeout=_TIMEOUT)
+    headers = {"Authorization": f"Bearer {_token(home)}", "Content-Type": "application/json"}
+    try:
+        connection.request(method, f"/api/v1{path}", None if body is None else msgspec.json.encode(body), headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read() or b"{}")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Problem(f"the API does not answer ({error}); see: dockup status") from error
+    finally:
+        connection.close()
+    if response.status >= http.HTTPStatus.BAD_REQUEST:
+        raise Problem(f"{answer.get('detail')} ({answer.get('code')})\n{answer.get('hint')}")
+    return dict(answer)
+
+
+def _token(home: Home) -> str:
+    if token := os.environ.get("DOCKUP_TOKEN"):
+        return token
+    try:
+        return str(json.loads(home.credentials.read_bytes())["api_key"])
+    except (OSError, ValueError, KeyError) as error:
+        raise Problem(f"{home.credentials} has no api_key; set DOCKUP_TOKEN to an admin's API key") from error

@@ -1,0 +1,184 @@
+"""A database that was put back from a backup: noticed, nothing is written, and the two ways out."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.common import clock, subjects
+from libs.common.bucket import Bucket
+from libs.common.messages.api import Desired
+from libs.common.messages.runtime import AppAhead, Inventory, StrayFound
+from libs.common.states import Intent
+from tests.integration.api.test_faults import bring_live, make, until
+from tests.servers.api import ApiServer, World
+from tests.servers.nats import NatsServer
+
+
+class Runs:
+    """The runtime's inventory, as a test wants it."""
+
+    def __init__(self) -> None:
+        self.apps: tuple[Desired, ...] = ()
+
+    async def answer(self, _body: bytes) -> Inventory:
+        return Inventory(apps=self.apps)
+
+
+@pytest.fixture
+async def world(nats_server: NatsServer) -> AsyncIterator[World]:
+    world = World(nats_server.url)
+    await world.start()
+    yield world
+    await world.stop()
+
+
+@pytest.fixture
+async def runs(world: World) -> Runs:
+    runs = Runs()
+    await world.runtime.serve("inventory", runs.answer)
+    return runs
+
+
+class Place:
+    """One API whose SQLite file can be copied away and put back."""
+
+    def __init__(self, home: Path, nats: NatsServer) -> None:
+        self._file = home / "api" / "dockup.db"
+        self._kept = home / "kept"
+        self._make = lambda: ApiServer(home, nats.url, f"sqlite+aiosqlite:///{self._file}", secret_key=self.api.settings.secret_key)
+        self.api = ApiServer(home, nats.url, f"sqlite+aiosqlite:///{self._file}")
+
+    async def again(self, *, put_back: bool = False) -> ApiServer:
+        """Stop, copy the database away or put the copy back, and start."""
+        await self.api.stop()
+        here, there = (self._kept, self._file.parent) if put_back else (self._file.parent, self._kept)
+        shutil.rmtree(there, ignore_errors=True)
+        shutil.copytree(here, there)
+        self.api = self._make()
+        await self.api.start()
+        return self.api
+
+
+@pytest.fixture
+async def place(tmp_path: Path, nats_server: NatsServer) -> AsyncIterator[Place]:
+    place = Place(tmp_path, nats_server)
+    await place.api.start()
+    yield place
+    await place.api.stop()
+
+
+async def deploy(api: ApiServer, world: World, slug: str) -> dict[str, Any]:
+    deployment = await make(api, slug)
+    await world.command(deployment["app_id"])
+    await bring_live(api, world, deployment)
+    return deployment
+
+
+async def closed(api: ApiServer) -> bool:
+    answer = await api.client.post("/projects", json={"name": "No"})
+    return bool(answer.status_code == 503 and answer.json()["code"] == "recovery_needed")
+
+
+async def put_back(place: Place, world: World) -> tuple[ApiServer, dict[str, dict[str, Any]]]:
+    """Yesterday: `old` at release 1, and `went`. Since then: `old` at release 2, `new` made, `went` deleted; then yesterday's database."""
+    await deploy(place.api, world, "old")
+    went = await deploy(place.api, world, "went")
+    api = await place.again()
+    second = await deploy(api, world, "old")
+    new = await deploy(api, world, "new")
+    await api.client.delete("/apps/went")
+    await world.desired_where(went["app_id"], lambda it: it.intent == Intent.DELETED)
+    await world.removed(went["app_id"])
+
+    async def forgotten() -> bool:
+        return await world.desired(went["app_id"]) is None
+
+    await until(forgotten)
+    api = await place.again(put_back=True)
+    await until(lambda: closed(api))
+    return api, {"old": second, "new": new, "went": went}
+
+
+async def test_what_runs_wins(place: Place, world: World, runs: Runs) -> None:
+    api, made = await put_back(place, world)
+    assert (await api.client.get("/apps/old")).status_code == 200, "reading goes on"
+    seen = (await api.client.get("/system/recovery")).json()
+    assert seen["needed"]
+    assert {one["slug"]: one["kind"] for one in seen["apps"]} == {"old": "newer", "new": "unknown", "went": "missing"}
+    answer = await api.client.post("/system/recovery", json={"mode": "adopt"})
+    assert answer.status_code == 200, answer.text
+    old = (await api.client.get("/apps/old")).json()
+    assert old["current_deployment_id"] == made["old"]["id"]
+    assert (await api.client.get("/apps/new")).json()["id"] == made["new"]["app_id"]
+    assert (await api.client.get("/apps/went")).json()["status"] == "stopped"
+    wish = await world.desired_where(old["id"], lambda it: it.current is not None and it.current.number == 2)
+    assert wish.epoch == 1
+    third = await deploy(api, world, "old")
+    assert third["number"] == 3
+    assert not (await api.client.get("/system/recovery")).json()["apps"]
+
+
+async def test_the_database_wins(place: Place, world: World, runs: Runs) -> None:
+    api, made = await put_back(place, world)
+    answer = await api.client.post("/system/recovery", json={"mode": "enforce"})
+    assert answer.status_code == 200, answer.text
+    old = await world.desired_where(made["old"]["app_id"], lambda it: it.epoch == 2)
+    assert old.current is not None
+    assert old.current.number == 1
+    await world.desired_where(made["went"]["app_id"], lambda it: it.epoch == 2 and it.intent == Intent.RUNNING)
+    await world.desired_where(made["new"]["app_id"], lambda it: it.epoch == 2 and it.intent == Intent.DELETED)
+    await world.removed(made["new"]["app_id"])
+
+    async def gone() -> bool:
+        return bool((await api.client.get(f"/apps/{made['new']['app_id']}")).status_code == 404)
+
+    await until(gone)
+    assert (await deploy(api, world, "old"))["number"] == 2
+
+
+async def test_containers_that_are_newer_than_a_database_whose_bus_is_new(
+    place: Place, world: World, runs: Runs, nats_server: NatsServer
+) -> None:
+    first = await deploy(place.api, world, "old")
+    api = await place.again()
+    app_id = first["app_id"]
+    wish = await world.desired_where(app_id, lambda it: it.current is not None)
+    assert wish.current is not None
+    later = msgspec.structs.replace(wish, revision=wish.revision + 7, current=msgspec.structs.replace(wish.current, number=4), hosts=())
+    event_id = f"{app_id}.ahead.1.{later.revision}"
+    await world.runtime.say(AppAhead(event_id=event_id, at=clock.now(), app_id=app_id, epoch=1, revision=later.revision), app_id)
+    await until(lambda: closed(api))
+    assert (await api.client.get("/system/status")).json()["components"]["database"]["status"] == "degraded"
+    runs.apps = (later,)
+    assert (await api.client.post("/system/recovery", json={"mode": "adopt"})).status_code == 200
+    await world.desired_where(app_id, lambda it: it.revision == later.revision + 1 and it.current.number == 4)
+    again = await deploy(api, world, "old")
+    assert again["number"] == 5
+
+
+async def test_a_lost_database_is_made_from_what_runs(place: Place, world: World, runs: Runs) -> None:
+    first = await deploy(place.api, world, "lost")
+    wish = await world.desired_where(first["app_id"], lambda it: it.current is not None)
+    await Bucket(world.runtime, subjects.DESIRED, Desired).delete(first["app_id"])
+    runs.apps = (msgspec.structs.replace(wish, hosts=()),)
+    stranger = msgspec.structs.replace(runs.apps[0], app_id="app_" + "7" * 32, project_id="prj_" + "7" * 32, slug="stranger")
+    runs.apps = (stranger,)
+    found = StrayFound(event_id="abc.stray", at=clock.now(), app_id=stranger.app_id, containers=("abc",))
+    await world.runtime.say(found, stranger.app_id)
+    await until(lambda: closed(place.api))
+    assert (await place.api.client.post("/system/recovery", json={"mode": "adopt"})).status_code == 200
+    app = (await place.api.client.get("/apps/stranger")).json()
+    assert app["id"] == stranger.app_id
+    assert app["project_id"] == stranger.project_id
+
+
+async def test_who_may(place: Place, world: World, runs: Runs) -> None:
+    key = (await place.api.client.post("/api-keys", json={"name": "small", "scopes": ["write"]})).json()["key"]
+    async with place.api.as_token(key) as client:
+        assert (await client.get("/system/recovery")).status_code == 403
+        assert (await client.post("/system/recovery", json={"mode": "adopt"})).status_code == 403
+    assert (await place.api.client.post("/system/recovery", json={"mode": "both"})).json()["code"] == "validation_failed"
