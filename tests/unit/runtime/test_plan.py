@@ -7,7 +7,7 @@ from libs.common.messages.api import Desired, Limits
 from libs.common.states import Intent, ReplicaState
 from services.runtime.replica import Health, Key
 from services.runtime.seen import Router, Seen, Trouble
-from services.runtime.steps import AnnounceSettled, CreateReplica, FailCandidate, PublishRoute, Retire, Wait
+from services.runtime.steps import AnnounceAhead, AnnounceSettled, CreateReplica, FailCandidate, PublishRoute, Retire, Wait
 from tests.unit.runtime.cases import (
     NOW,
     changed,
