@@ -35,7 +35,10 @@ ask >/dev/null
 say "memory"
 DOCKUP_HOME=$home .venv/bin/python -P -m libs.supervisor.memory
 
+tests/bare/golden.sh
+
 say "down --all"
+proxy=$(cat $home/router/haproxy.pid)
 ./dockup down --all
 if kill -0 "$proxy" 2>/dev/null; then echo "HAProxy is still there" && exit 1; fi
 echo "done"
