@@ -51,7 +51,7 @@ reboot() {
 }
 
 say "the user's own tools"
-apt-get install -y -q --no-install-recommends curl busybox-static >/dev/null
+apt-get install -y -q --no-install-recommends curl busybox-static procps >/dev/null
 make_image
 TIMEFORMAT="took %R s"
 DOCKUP=$(field url <<<"$(tr -d '\n ' <$home/credentials.json)")
