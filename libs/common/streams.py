@@ -3,6 +3,8 @@
 Made by the `setup` user, at start and again whenever the bus lost them.
 """
 
+from typing import NamedTuple
+
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -12,6 +14,7 @@ from nats.js.api import (
     RetentionPolicy,
     StorageType,
     StreamConfig,
+    StreamInfo,
 )
 from nats.js.errors import NotFoundError
 
@@ -22,6 +25,15 @@ LEASE_SECONDS = 10.0
 _DAY = 86_400.0
 _GB = 1024**3
 
+_EVENTS = StreamConfig(
+    name=subjects.EVENTS,
+    subjects=["dockup.evt.>"],
+    max_age=30 * _DAY,
+    max_bytes=4 * _GB,
+    storage=StorageType.FILE,
+    duplicate_window=120,
+    allow_direct=True,
+)
 _STREAMS = (
     StreamConfig(
         name=subjects.COMMANDS,
@@ -31,15 +43,6 @@ _STREAMS = (
         max_bytes=_GB,
         storage=StorageType.FILE,
         duplicate_window=120,
-    ),
-    StreamConfig(
-        name=subjects.EVENTS,
-        subjects=["dockup.evt.>"],
-        max_age=30 * _DAY,
-        max_bytes=4 * _GB,
-        storage=StorageType.FILE,
-        duplicate_window=120,
-        allow_direct=True,
     ),
     StreamConfig(
         name=subjects.LOGS,
@@ -65,28 +68,60 @@ _BUCKETS = (
     KeyValueConfig(bucket=subjects.SCALE, storage=StorageType.FILE, direct=True),
     KeyValueConfig(bucket=subjects.POLICIES, storage=StorageType.FILE, direct=True),
     KeyValueConfig(bucket=subjects.LEASES, storage=StorageType.FILE, direct=True, ttl=LEASE_SECONDS),
+    KeyValueConfig(bucket=subjects.WAITS, storage=StorageType.FILE, direct=True, ttl=_DAY),
 )
 WORKERS = ("builder",)
 """The services that take commands: each has a durable consumer of its own name on COMMANDS."""
 
 
+class Seen(NamedTuple):
+    """A stream as it is now. `identity` is another one when the stream was made anew; no event has a number below `first`."""
+
+    identity: str
+    first: int
+    last: int
+
+
 async def ensure(js: JetStreamContext, *, first_event: int) -> list[str]:
     """Make what is missing and return its names. A new EVENTS stream starts at `first_event`, so that `seq` never falls."""
-    made = [config.name for config in _STREAMS if await _stream(js, config, first_event)]
-    made += [config.bucket for config in _BUCKETS if await _bucket(js, config)]
+    made = await ensure_all_but_events(js)
+    if await look(js, subjects.EVENTS) is None:
+        await make_events(js, first_event)
+        made.append(subjects.EVENTS)
+    return made
+
+
+async def ensure_all_but_events(js: JetStreamContext) -> list[str]:
+    """As `ensure`, but for EVENTS: its first number depends on how far the one before it was read."""
+    made = [str(config.name) for config in _STREAMS if await _stream(js, config)]
+    made += [str(config.bucket) for config in _BUCKETS if await _bucket(js, config)]
     for service in WORKERS:
         await _consumer(js, service)
-    return [name for name in made if name]
+    return made
 
 
-async def _stream(js: JetStreamContext, config: StreamConfig, first_event: int) -> bool:
+async def look(js: JetStreamContext, name: str) -> Seen | None:
+    """The stream as the server has it; None when there is none."""
     try:
-        await js.stream_info(str(config.name))
+        return _seen(await js.stream_info(name))
     except NotFoundError:
-        first = first_event if config.name == subjects.EVENTS and first_event > 1 else None
-        await js.add_stream(config.evolve(first_seq=first))
-        return True
-    return False
+        return None
+
+
+async def make_events(js: JetStreamContext, first: int) -> Seen:
+    return _seen(await js.add_stream(_EVENTS.evolve(first_seq=first if first > 1 else None)))
+
+
+def _seen(info: StreamInfo) -> Seen:
+    made = info.created.isoformat() if info.created else ""
+    return Seen(identity=made, first=info.config.first_seq or 1, last=int(info.state.last_seq))
+
+
+async def _stream(js: JetStreamContext, config: StreamConfig) -> bool:
+    if await look(js, str(config.name)):
+        return False
+    await js.add_stream(config)
+    return True
 
 
 async def _bucket(js: JetStreamContext, config: KeyValueConfig) -> bool:

@@ -18,6 +18,7 @@ APPLIED = "applied"
 SCALE = "scale"
 POLICIES = "policies"
 LEASES = "leases"
+WAITS = "waits"
 
 COMPLETE_KEY = "_complete"
 OBSERVATION = "dockup.obs.metrics"

@@ -36,7 +36,12 @@ GRANTS: dict[str, Grants] = {
         buckets=_BUCKETS,
         writes={subjects.DESIRED: ">", subjects.POLICIES: ">"},
     ),
-    "builder": Grants(publishes=("dockup.log.>",), buckets=(subjects.DESIRED,), works=True),
+    "builder": Grants(
+        publishes=("dockup.log.>",),
+        buckets=(subjects.DESIRED, subjects.WAITS),
+        writes={subjects.WAITS: "builder.>"},
+        works=True,
+    ),
     "runtime": Grants(
         publishes=("dockup.log.>",),
         reads=(subjects.LOGS,),

@@ -6,8 +6,6 @@ import contextlib
 import nats.errors
 import nats.js.errors
 import structlog
-from nats.js import JetStreamContext
-from sqlalchemy import func, select
 
 from libs.common import streams, subjects
 from libs.common.bucket import Bucket
@@ -17,15 +15,15 @@ from libs.common.messages.api import Complete
 from services.api.apps.desired import everything
 from services.api.cursor import Follower
 from services.api.db.database import Database
-from services.api.db.tables import CursorRow
-from services.api.deployments.redo import redo
-from services.api.events.models import EventRow
+from services.api.deployments.redo import collect_again, redo
+from services.api.event_stream import settle
 from services.api.purge import purge
 from services.api.recovery.notice import notice
 from services.api.relay import Relay
 
 _TICK = 30.0
 _RETRY = 1.0
+_DESIRED_STREAM = f"KV_{subjects.DESIRED}"
 _FAULTS = (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError, BusAway)
 
 logger = structlog.get_logger()
@@ -41,6 +39,7 @@ class Upkeep:
         self._relay = relay
         self._follower = follower
         self._now = asyncio.Event()
+        self._handled: dict[str, str] = {}
         self.ready = asyncio.Event()
         setup.reconnected.append(self._now.set)
 
@@ -50,15 +49,12 @@ class Upkeep:
 
     async def run(self) -> None:
         """Look at start, after each reconnect, and every 30 s."""
-        is_first = True
         while True:
             self._now.clear()
             pause = _TICK
             try:
-                made = await self._look(is_first=is_first)
-                await redo(self._db, self._bus, at_once=is_first or subjects.COMMANDS in made)
+                await self._look()
                 await purge(self._db)
-                is_first = False
                 self.ready.set()
             except _FAULTS as error:
                 logger.info("upkeep.waiting", error=str(error) or type(error).__name__)
@@ -70,46 +66,46 @@ class Upkeep:
                 async with asyncio.timeout(pause):
                     await self._now.wait()
 
-    async def _look(self, *, is_first: bool) -> list[str]:
-        js = self._setup.js
+    async def _look(self) -> None:
+        """Make what is missing, and do what follows wherever something is another than it was when all was last done.
+
+        By identity, not by what was made just now: a look may break off half-way, and another API process may have been first.
+        """
         await self._db.reload_epoch()
-        last_read = await self._last_read()
-        made = await heed(streams.ensure(js, first_event=last_read + 1))
-        if subjects.EVENTS not in made and await _is_behind(js, last_read):
-            # The bus was put back to an older state: its numbers would be taken for events that are read already.
-            await heed(js.delete_stream(subjects.EVENTS))
-            made += await heed(streams.ensure(js, first_event=last_read + 1))
+        made = await heed(streams.ensure_all_but_events(self._setup.js))
         if made:
             logger.warning("bus.made", names=made)
-        if subjects.EVENTS in made:
+        found = {subjects.EVENTS: (await settle(self._db, self._setup.js)).identity}
+        for name in (subjects.COMMANDS, _DESIRED_STREAM):
+            found[name] = await self._identity(name)
+        other = {name for name in found if self._handled.get(name) != found[name]}
+        if subjects.EVENTS in other:
             self._relay.events_lost()
             self._follower.restart()
-        if is_first:
+        if not self._handled:
             await notice(self._db, self._bus)
         if not await self._relay.look_at_recovery():
-            await self._seed(is_new=subjects.DESIRED in made)
-        return made
+            await self._seed(found[_DESIRED_STREAM])
+            if subjects.COMMANDS in other:
+                await collect_again(self._db)
+        await redo(self._db, self._bus, at_once=bool(other & {subjects.COMMANDS, subjects.EVENTS}))
+        self._handled = found
 
-    async def _last_read(self) -> int:
-        async with self._db.connect() as connection:
-            cursor = await connection.execute(select(CursorRow.seq).where(CursorRow.name == subjects.EVENTS))
-            newest = await connection.execute(select(func.max(EventRow.seq)))
-            return max(cursor.scalar_one(), newest.scalar_one() or 0)
+    async def _identity(self, name: str) -> str:
+        seen = await heed(streams.look(self._setup.js, name))
+        if seen is None:
+            raise BusAway(f"{name} went away as soon as it was made")
+        return seen.identity
 
-    async def _seed(self, *, is_new: bool) -> None:
-        """Fill the bucket from SQL unless it says that it is whole."""
+    async def _seed(self, identity: str) -> None:
+        """Fill the bucket from SQL unless it says of itself that it is whole."""
         bucket = Bucket(self._bus, subjects.DESIRED, Complete)
-        if is_new:
-            self._relay.bucket_lost()
+        complete = Complete(epoch=self._db.epoch, bucket=identity)
         found = await bucket.get(subjects.COMPLETE_KEY)
-        if found is not None and found[0].epoch == self._db.epoch:
+        if found is not None and found[0] == complete:
             return
+        self._relay.bucket_lost()
         for desired in await everything(self._db):
             await self._relay.write(desired)
-        await bucket.put(subjects.COMPLETE_KEY, Complete(epoch=self._db.epoch))
+        await bucket.put(subjects.COMPLETE_KEY, complete)
         logger.info("desired.seeded")
-
-
-async def _is_behind(js: JetStreamContext, last_read: int) -> bool:
-    info = await heed(js.stream_info(subjects.EVENTS))
-    return int(info.state.last_seq) < last_read

@@ -16,19 +16,20 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from sqlalchemy import select
 
-from libs.common import subjects
+from libs.common import streams, subjects
 from libs.common.bus import Bus
 from libs.common.cancelling import heed
 from services.api.db.database import Database
-from services.api.db.tables import CursorRow
-from services.api.reactions.batch import Fenced, Heard, take
+from services.api.event_stream import read_place
+from services.api.reactions.batch import Fenced, Heard, take, take_or_pass_over
 from services.api.wakes import Wakes
 
 _LARGEST_BATCH = 200
 _HEARTBEAT = 5.0
 _SILENCE = 3 * _HEARTBEAT
+_PATIENCE = 3
+"""Failures in a row after which events are taken one at a time, and one that fails by itself is passed over."""
 _PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _FAULTS = (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError)
 
@@ -48,6 +49,8 @@ class Follower:
         self._wakes = wakes
         self._on_read = on_read
         self._again = asyncio.Event()
+        self._stream = ""
+        self._failures = 0
         self.seq = 0
         bus.reconnected.append(self._again.set)
 
@@ -66,15 +69,17 @@ class Follower:
                 logger.info("cursor.again", error=str(error) or type(error).__name__)
             except Exception:  # the database may be away, or an event may show a bug; neither may end the reading
                 logger.exception("cursor.failed")
+                self._failures += 1
             pause = _PAUSE if monotonic() - started > _SILENCE else min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
     async def _follow(self) -> None:
         self._again.clear()
-        await self._read_cursor()
+        self._stream = await self._read_cursor()
         subscription = await self._subscribe()
         waiting = asyncio.ensure_future(self._again.wait())
         try:
+            await self._check_stream()
             expected = 1
             while not waiting.done():
                 messages = await _next(subscription, waiting)
@@ -85,10 +90,18 @@ class Follower:
             with contextlib.suppress(*_FAULTS):
                 await subscription.unsubscribe()
 
-    async def _read_cursor(self) -> None:
+    async def _read_cursor(self) -> str:
+        """Go to where SQL's cursor stands, and return the identity of the stream in which it counts."""
         async with self._db.connect() as connection:
-            query = select(CursorRow.seq).where(CursorRow.name == subjects.EVENTS)
-            self._moved((await connection.execute(query)).scalar_one())
+            place = await read_place(connection)
+        self._moved(place.seq)
+        return place.stream or ""
+
+    async def _check_stream(self) -> None:
+        """A stream's identity never comes back: one that is the cursor's before and after was there when the consumer was made."""
+        seen = await heed(streams.look(self._bus.js, subjects.EVENTS))
+        if seen is None or seen.identity != self._stream:
+            raise Gap("the stream is another one than the cursor's")
 
     def _moved(self, seq: int) -> None:
         self.seq = seq
@@ -112,20 +125,24 @@ class Follower:
         return subscription
 
     async def _commit(self, batch: list[Heard]) -> None:
-        batch = [heard for heard in batch if heard.seq > self.seq]
-        if not batch:
-            return
-        try:
-            async with self._db.begin() as tx:
-                keys = await take(tx, self.seq, batch)
-        except Fenced:
-            # Another API process was first; who waits here looks again, and we go on behind it.
-            await self._read_cursor()
-            self._wakes.wake(subjects.parse(heard.subject).app_id for heard in batch)
-            await self._commit(batch)
-            return
-        self._moved(batch[-1].seq)
-        self._wakes.wake(keys)
+        """All at once; one at a time where that failed again and again."""
+        while batch := [heard for heard in batch if heard.seq > self.seq]:
+            is_alone = self._failures >= _PATIENCE
+            part = batch[:1] if is_alone else batch
+            try:
+                async with self._db.begin() as tx:
+                    take_part = take_or_pass_over if is_alone else take
+                    keys = await take_part(tx, self._stream, self.seq, part)
+            except Fenced:
+                # Another API process was first; who waits here looks again, and we go on behind it.
+                if await self._read_cursor() != self._stream:
+                    raise Gap("the stream is another one now") from None
+                self._wakes.wake(heard.subject.rpartition(".")[2] for heard in batch)
+                continue
+            self._moved(part[-1].seq)
+            self._wakes.wake(keys)
+            if part[-1] is batch[-1]:
+                self._failures = 0
 
 
 async def _next(subscription: Subscription, stop: "asyncio.Task[Literal[True]]") -> list[Msg]:

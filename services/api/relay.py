@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, or_, select
 
 from libs.common import subjects
 from libs.common.bucket import Bucket, Conflict
@@ -21,6 +21,7 @@ from libs.common.messages.api import Desired
 from services.api.db.database import Database
 from services.api.db.outbox_row import Entry, Kind
 from services.api.db.tables import OutboxRow
+from services.api.events.models import EventRow
 from services.api.recovery.mode import needed
 
 Rebuild = Callable[[str], Awaitable[Desired | None]]
@@ -29,6 +30,8 @@ _TICK = 1.0
 _BATCH = 500
 _TRIES = 5
 _NOWHERE = ((0, 0), 0)
+
+_IS_READ = select(EventRow.seq).where(EventRow.event_id == OutboxRow.message_id).exists()
 
 logger = structlog.get_logger()
 
@@ -55,6 +58,7 @@ class Relay:
 
     def attach(self, bus: Bus) -> None:
         self._bus, self._bucket = bus, Bucket(bus, subjects.DESIRED, Desired)
+        bus.reconnected.append(self.bucket_lost)
 
     async def run(self) -> None:
         """Carry until cancelled."""
@@ -99,6 +103,7 @@ class Relay:
         return self._closed
 
     def bucket_lost(self) -> None:
+        """The bucket may be another one: what was written is looked up again. Behind a new connection anything may be new."""
         self._written.clear()
 
     async def _drain(self, key: tuple[str, bool]) -> None:
@@ -167,12 +172,17 @@ class Relay:
         return self._bucket
 
     async def _clear(self) -> None:
-        """Remove the rows of what was said; of events only what the cursor has passed, so that a wiped stream loses none."""
-        gone = [row_id for row_id, sequence in self._done.items() if sequence <= self._read_to][:_BATCH]
-        if gone:
+        """Remove the rows of what was said; of events only those that SQL has.
+
+        An event that the cursor has passed and that is not there was in a stream that is gone: it is said again.
+        """
+        passed = [row_id for row_id, sequence in self._done.items() if sequence <= self._read_to][:_BATCH]
+        if passed:
             async with self._db.begin() as tx:
-                await tx.connection.execute(delete(OutboxRow).where(OutboxRow.id.in_(gone)))
-            for row_id in gone:
+                await tx.connection.execute(
+                    delete(OutboxRow).where(OutboxRow.id.in_(passed), or_(OutboxRow.kind != Kind.EVENT.value, _IS_READ))
+                )
+            for row_id in passed:
                 self._done.pop(row_id, None)
 
     async def _sweep(self) -> None:

@@ -65,9 +65,13 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Complete(msgspec.Struct, frozen=True, kw_only=True):
-    """The entry `_complete` of KV `desired`: the bucket holds every app of this epoch, so what it lacks may be judged."""
+    """The entry `_complete` of KV `desired`: the bucket holds every app of this epoch, so what it lacks may be judged.
+
+    `bucket` is the identity of the bucket that was filled: said of one, it says nothing of another that took its place meanwhile.
+    """
 
     epoch: int
+    bucket: str = ""
     v: int = 1
 
 

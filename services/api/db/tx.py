@@ -1,6 +1,7 @@
 """A write transaction: what it changes in SQL and what it says on the bus land together or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -39,6 +40,20 @@ class Tx:
         """Write what the session holds; called before the commit."""
         if self._session is not None:
             await self._session.flush()
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """A part that is undone alone when it raises, with what it had to say. The session then knows no rows any more."""
+        said = len(self.entries)
+        try:
+            async with self.connection.begin_nested():
+                yield
+                await self.flush()
+        except BaseException:
+            del self.entries[said:]
+            if self._session is not None:
+                self._session.expunge_all()
+            raise
 
     def send(self, command: Command) -> None:
         """Have a worker do something, once: the command's id is what makes it once."""

@@ -40,7 +40,7 @@ class DeployController(Controller):
     ) -> Response[Deployment]:
         """Deploy the app as it is configured, or with another image. With `wait` the answer is held until the end."""
         body = data or DeployBody()
-        _check_source(request, body.ref)
+        _check_source(body.ref)
 
         async def effect(tx: Tx) -> Answer:
             row = await lookup.to_change(tx, principal, app, "deploy")
@@ -63,7 +63,7 @@ class DeployController(Controller):
     ) -> Response[Deployment]:
         """Deploy by slug; with `create` the project and the app are made when they are missing."""
         body = data or DeployBySlugBody()
-        _check_source(request, body.ref)
+        _check_source(body.ref)
 
         async def effect(tx: Tx) -> Answer:
             row = await find_or_create(tx, core, principal, slug, body)
@@ -95,11 +95,8 @@ class DeploymentController(Controller):
             return await service.get(session, principal, deployment_id, core.settings)
 
 
-def _check_source(request: Request[Any, Any, Any], ref: object) -> None:
-    """Only images are deployed by this version. A stream that is sent here must not become a deploy of something else."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in {"", "application/json"}:
-        raise Problem("unsupported_media_type", f"The body came as {media_type!r}; this route takes application/json.")
+def _check_source(ref: object) -> None:
+    """Only images are deployed by this version."""
     if ref is not msgspec.UNSET:
         raise Problem("source_not_available", "This app has no git repository to take ref from.")
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from libs.common import clock
 from libs.common.messages.api import HealthCheck, Release
-from libs.common.messages.builder import PrepareImage
+from libs.common.messages.builder import CollectImages, PrepareImage
 from libs.common.messages.failure import Failure
 from libs.common.states import ENDED, DeploymentStatus, Intent, advance
 from services.api.apps.models import AppRow
@@ -45,6 +45,11 @@ def milliseconds(start: str, end: str) -> float:
 def prepare(deployment_id: str, app_id: str, number: int, image: str) -> PrepareImage:
     """The command that a deployment begins with; said again it has the same id."""
     return PrepareImage(command_id=f"{deployment_id}.prepare", app_id=app_id, deployment_id=deployment_id, release=number, reference=image)
+
+
+def collect(app_id: str, late: str = "") -> CollectImages:
+    """The command that takes back all images of an app that is gone; `late` is the deployment whose image came after that."""
+    return CollectImages(command_id=f"{app_id}.collect{late and f'.{late}'}", app_id=app_id)
 
 
 def add_phase(deployment: DeploymentRow, name: str, started_at: str, duration_ms: float) -> None:

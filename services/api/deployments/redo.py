@@ -17,9 +17,10 @@ from services.api.apps.observed import refresh
 from services.api.db.database import Database
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
-from services.api.deployments.moves import begin_next, fail, prepare
+from services.api.deployments.moves import begin_next, collect, fail, prepare
 
 _PATIENCE = {DeploymentStatus.QUEUED: timedelta(seconds=20), DeploymentStatus.BUILDING: timedelta(seconds=120)}
+_COLLECTED_WITHIN = timedelta(days=7)
 _WAITING = tuple(status.value for status in _PATIENCE)
 
 logger = structlog.get_logger()
@@ -39,6 +40,17 @@ async def redo(db: Database, bus: Bus, *, at_once: bool) -> None:
         reason = await _buried(bus, stale)
         async with db.begin() as tx:
             await (_ask(tx, stale) if reason is None else _end(tx, stale, reason))
+
+
+async def collect_again(db: Database) -> None:
+    """Have the images of apps that went lately taken back once more: the command for it may have been lost with the stream."""
+    gone = select(AppRow.id).where(AppRow.gone_at >= clock.rfc3339(datetime.now(UTC) - _COLLECTED_WITHIN))
+    async with db.connect() as connection:
+        app_ids = (await connection.execute(gone)).scalars().all()
+    if app_ids:
+        async with db.begin() as tx:
+            for app_id in app_ids:
+                tx.send(collect(app_id))
 
 
 async def _stale(db: Database, *, at_once: bool) -> list[_Stale]:

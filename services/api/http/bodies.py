@@ -18,6 +18,9 @@ from services.api.http.problems import FieldError, Problem
 RAW_BODY = "raw_body"
 """`opt={RAW_BODY: True}` on a route without `data` that reads the body by itself."""
 
+_FORM = "application/x-www-form-urlencoded"
+_FORM_HINT = "curl -d sends a form unless it is told otherwise: add -H 'Content-Type: application/json', and send a JSON object."
+
 
 class StrictJson(AbstractDTO[Any]):
     """Reads the `data` argument of every route; set once, on the app."""
@@ -54,10 +57,13 @@ class StrictJson(AbstractDTO[Any]):
         raise NotImplementedError(f"{field_definition.name} is read by msgspec itself")
 
 
-def _check_media_type(content_type: str) -> None:
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in {"", "application/json"}:
-        raise Problem("unsupported_media_type", f"The body came as {media_type!r}; this route takes application/json.")
+async def check_media_type(request: Request[Any, Any, Any]) -> None:
+    """`415` unless the body is JSON. `curl -d ''` calls what it sends a form: without content that is no body, like any other nothing."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in {"", "application/json"} or (media_type == _FORM and not await request.body()):
+        return
+    hint = _FORM_HINT if media_type == _FORM else ""
+    raise Problem("unsupported_media_type", f"The body came as {media_type!r}; this route takes application/json.", hint=hint)
 
 
 class Knows:
@@ -86,7 +92,7 @@ class Knows:
         if scope["query_string"]:
             _check_query(request, self._known[handler])
         if scope["method"] not in {"GET", "HEAD"} and not handler.opt.get(RAW_BODY):
-            _check_media_type(request.headers.get("content-type", ""))
+            await check_media_type(request)
             if handler in self._bodiless:
                 await _check_no_body(request)
 

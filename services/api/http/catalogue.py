@@ -1,4 +1,4 @@
-"""Every error code that the API gives, with what it means and what to do next. `GET /errors` shows this table."""
+"""Every error code that the API, the proxy and deployments give, with what it means and what to do next. `GET /errors` shows this table."""
 
 import msgspec
 
@@ -6,20 +6,22 @@ from libs.common.errors import FAILURES
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry. `status` is the HTTP status, None for the failure codes of deployments, which are never an answer's own.
+    """One entry.
 
-    `retryable`: the same request may succeed later.
+    `status` is the HTTP status that it mostly comes with, None for the failure codes of deployments, which are never an answer's own;
+    `statuses` are all that it may come with. `retryable`: the same request may succeed later.
     """
 
     code: str
     status: int | None
+    statuses: tuple[int, ...] = ()
     title: str
     hint: str
     retryable: bool = False
 
 
-def _code(status: int, code: str, title: str, hint: str, *, retryable: bool = False) -> Code:
-    return Code(code=code, status=status, title=title, hint=hint, retryable=retryable)
+def _code(status: int, code: str, title: str, hint: str, *, retryable: bool = False, also: tuple[int, ...] = ()) -> Code:
+    return Code(code=code, status=status, statuses=(status, *also), title=title, hint=hint, retryable=retryable)
 
 
 _REQUEST = (
@@ -62,7 +64,13 @@ _STATE = (
     _code(409, "project_not_empty", "The project has apps", "Delete its apps first, or send cascade=true."),
     _code(409, "last_admin", "There must be one admin", "Make another user admin first."),
     _code(409, "app_deleting", "The app is being deleted", "Wait until GET answers 404, then create it anew."),
-    _code(409, "app_not_running", "The app has nothing to start", "Deploy it first: POST /api/v1/apps/{app}/deploy."),
+    _code(
+        409,
+        "app_not_running",
+        "The app is not running",
+        "Start or deploy the app; its status_reason says why it does not run.",
+        also=(503,),
+    ),
     _code(
         409,
         "deployment_superseded",
@@ -100,9 +108,27 @@ _SERVER = (
     ),
 )
 
+_PROXY = (
+    _code(400, "bad_request", "The request is not valid HTTP", "Send a well-formed request."),
+    _code(404, "unknown_host", "Nothing answers at this address", "Check the address; the app's url field is the one that answers."),
+    _code(408, "request_timeout", "The request came too slowly", "Send it again.", retryable=True),
+    _code(502, "app_broken_answer", "The app's answer was not usable", "Read the app's logs around this moment."),
+    _code(503, "app_unreachable", "The app did not take the connection", "Try again; if it stays so, read the app's logs.", retryable=True),
+    _code(504, "app_timeout", "The app did not answer in time", "Read the app's logs."),
+    _code(
+        503,
+        "api_unavailable",
+        "The API is not available",
+        "Try again in a few seconds; the server's operator finds more with dockup status.",
+        retryable=True,
+        also=(502, 504),
+    ),
+)
+"""What the proxy answers by itself, in front of apps and of this API."""
+
 _FAILURES = tuple(
     Code(code=entry.code, status=None, title=entry.title, hint=entry.hint, retryable=entry.retryable) for entry in FAILURES.values()
 )
 
-CATALOGUE: dict[str, Code] = {entry.code: entry for entry in (*_FAILURES, *_REQUEST, *_ACCESS, *_STATE, *_SERVER)}
+CATALOGUE: dict[str, Code] = {entry.code: entry for entry in (*_FAILURES, *_REQUEST, *_ACCESS, *_STATE, *_SERVER, *_PROXY)}
 """By code. Where a code is a failure's and an answer's (`internal_error`), the answer's entry stands."""

@@ -39,7 +39,8 @@ async def restart(tx: Tx, app: AppRow) -> None:
 
 def _need_release(app: AppRow) -> None:
     if app.current is None and app.newest_status not in UNDER_WAY:
-        raise Problem("app_not_running", f"{app.slug} has no live release to start.")
+        hint = f"Deploy it first: POST /api/v1/apps/{app.slug}/deploy."
+        raise Problem("app_not_running", f"{app.slug} has no live release to start.", hint=hint)
 
 
 async def _change(tx: Tx, app: AppRow, op: str, words: str) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 import structlog
 from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from libs.common import log, subjects
 from services.api.db.tables import CursorRow
 from services.api.db.tx import Tx
+from services.api.event_stream import read_stream
 from services.api.events.models import EventRow
 from services.api.reactions.scene import Line, Scene
 from services.api.reactions.table import TABLE, Entry
@@ -31,14 +33,38 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fenced(Exception):
-    """Another API process has read this part of the stream."""
+    """Another API process has read this part of the stream, or has made another stream."""
 
 
-async def take(tx: Tx, before: int, batch: Sequence[Heard]) -> set[str]:
-    """React to `batch`, which follows the cursor at `before`; return whom to wake. `Fenced` when the cursor stands elsewhere."""
-    moved = await tx.connection.execute(_MOVE, {"before": before, "after": batch[-1].seq})
-    if moved.rowcount != 1:
+async def take(tx: Tx, stream: str, before: int, batch: Sequence[Heard]) -> set[str]:
+    """React to `batch`, which follows the cursor at `before` of `stream`; return whom to wake.
+
+    `Fenced` when the cursor stands elsewhere, be it in another stream.
+    """
+    await _advance(tx, stream, before, batch[-1].seq)
+    return await _react(tx, batch)
+
+
+async def take_or_pass_over(tx: Tx, stream: str, before: int, batch: Sequence[Heard]) -> set[str]:
+    """As `take`, but the batch, of one event, is passed over when the reaction to it fails though the transaction itself can go on."""
+    await _advance(tx, stream, before, batch[-1].seq)
+    try:
+        async with tx.attempt():
+            return await _react(tx, batch)
+    except Exception as error:  # a bug with one event must not hold up all that come after it
+        if isinstance(error, DBAPIError) and not isinstance(error, (DataError, IntegrityError, ProgrammingError)):
+            raise  # the database's own trouble, which passes
+        logger.critical("cursor.passed_over", subjects=[heard.subject for heard in batch], seq=batch[-1].seq, exc_info=True)
+        return set()
+
+
+async def _advance(tx: Tx, stream: str, before: int, after: int) -> None:
+    moved = await tx.connection.execute(_MOVE, {"before": before, "after": after})
+    if moved.rowcount != 1 or await read_stream(tx.connection) != stream:
         raise Fenced
+
+
+async def _react(tx: Tx, batch: Sequence[Heard]) -> set[str]:
     read = [(heard, event) for heard in batch if (event := _decode(heard)) is not None]
     known = await _known(tx, [event.event_id for _, event in read])
     scene = Scene(tx)

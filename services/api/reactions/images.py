@@ -4,7 +4,7 @@ from libs.common.messages.builder import ImageFailed, ImageProgress, ImageReady,
 from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
-from services.api.deployments.moves import add_phase, begin_deploying, fail, milliseconds, move
+from services.api.deployments.moves import add_phase, begin_deploying, collect, fail, milliseconds, move
 from services.api.reactions.scene import Line, Scene
 
 _WAITING = {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING}
@@ -35,6 +35,9 @@ async def image_ready(scene: Scene, event: ImageReady) -> Line | None:
     """The release runs now, or, while another one is `deploying`, waits in `building` until that has ended."""
     found = await _waiting(scene, event.deployment_id)
     if found is None:
+        if await scene.is_gone(event.app_id):
+            # The app's images were taken back before this one was there.
+            scene.tx.send(collect(event.app_id, late=event.deployment_id))
         return None
     app, deployment = found
     _start(deployment, event.at)

@@ -5,12 +5,11 @@ from datetime import timedelta
 from sqlalchemy import delete, update
 
 from libs.common import clock
-from libs.common.messages.builder import CollectImages
 from libs.common.messages.runtime import AppRemoved, ReleaseFailed, ReleaseLive, Settled
 from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow, ReplicaRow, SlugRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
-from services.api.deployments.moves import add_phase, begin_next, fail, milliseconds, move
+from services.api.deployments.moves import add_phase, begin_next, collect, fail, milliseconds, move
 from services.api.reactions.images import failed
 from services.api.reactions.scene import Line, Scene
 
@@ -66,7 +65,7 @@ async def app_removed(scene: Scene, event: AppRemoved) -> Line | None:
     execute = scene.tx.session.execute
     await execute(update(SlugRow).where(SlugRow.slug == app.slug, SlugRow.app_id == app.id).values(app_id=None))
     await execute(delete(ReplicaRow).where(ReplicaRow.app_id == app.id))
-    scene.tx.send(CollectImages(command_id=f"{app.id}.collect", app_id=app.id))
+    scene.tx.send(collect(app.id))
     scene.tx.forget(app.id, (scene.tx.epoch, app.revision))
     scene.wakes.add(app.id)
     return _line(app, "app.deleted", f"The app {app.slug} is gone.")

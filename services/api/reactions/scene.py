@@ -12,6 +12,7 @@ from services.api.deployments.models import DeploymentRow
 
 # Made once: putting a statement together costs more than running it.
 _APP = select(AppRow).where(AppRow.id == bindparam("app_id")).with_for_update()
+_GONE = select(AppRow.gone_at).where(AppRow.id == bindparam("app_id"))
 _DEPLOYMENT = select(DeploymentRow).where(DeploymentRow.id == bindparam("deployment_id"))
 
 
@@ -43,6 +44,10 @@ class Scene:
             app = (await self.tx.session.execute(_APP, {"app_id": app_id})).scalar_one_or_none()
             self._apps[app_id] = app if app is not None and app.gone_at is None else None
         return self._apps[app_id]
+
+    async def is_gone(self, app_id: str) -> bool:
+        """Whether the app was there and is not any more; nothing is said of one that never was."""
+        return (await self.tx.connection.execute(_GONE, {"app_id": app_id})).scalar_one_or_none() is not None
 
     async def deployment(self, deployment_id: str) -> tuple[AppRow, DeploymentRow] | None:
         deployment = (await self.tx.session.execute(_DEPLOYMENT, {"deployment_id": deployment_id})).scalar_one_or_none()

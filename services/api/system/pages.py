@@ -25,6 +25,6 @@ def code_page(entry: Code) -> str:
         code=escape(entry.code),
         title=escape(entry.title),
         hint=escape(entry.hint),
-        status=entry.status or "none: the failure of a deployment",
+        status=" or ".join(map(str, entry.statuses)) or "none: the failure of a deployment",
         retry="Yes" if entry.retryable else "No",
     )

@@ -163,6 +163,19 @@ async def test_sources_that_cannot_be_deployed(api: ApiServer, project: dict[str
     assert [(answer.status_code, answer.json()["code"]) for answer, _, _ in cases] == [(status, code) for _, status, code in cases]
 
 
+async def test_an_empty_form_is_no_body(api: ApiServer, live: dict[str, Any]) -> None:
+    """What `curl -X POST -d ''` sends; with content it is refused, and the hint says how curl is told otherwise."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for path in (f"/apps/{live['id']}/deploy", f"/deploy/{live['slug']}", f"/apps/{live['id']}/restart"):
+        answer = await api.client.post(path, content=b"", headers=form)
+        assert answer.status_code == 202, answer.text
+    refused = await api.client.post(f"/apps/{live['id']}/deploy", content=b'{"image": "nginx:2"}', headers=form)
+    assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_media_type")
+    assert "-H 'Content-Type: application/json'" in refused.json()["hint"]
+    missing = await api.client.post("/projects", content=b"", headers=form)
+    assert (missing.status_code, missing.json()["code"]) == (400, "validation_failed")
+
+
 async def test_dry_run_changes_nothing(api: ApiServer, live: dict[str, Any]) -> None:
     plan = (await api.client.post(f"/apps/{live['id']}/deploy?dry_run=true", json={"image": "nginx:2"})).json()
     assert [step["action"] for step in plan["plan"]] == ["prepare_image", "start_replicas", "switch_route", "drain_replicas"]

@@ -1,116 +1,23 @@
 """The bus against a real server: what is published is stored, and what the server loses heals."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import msgspec
 import nats.errors
 import pytest
 
-from libs.common import ids, streams, subjects
+from libs.common import streams, subjects
 from libs.common.bucket import Bucket, Conflict, Mirror
 from libs.common.bus import Bus, BusAway, NoAnswer
-from libs.common.errors import Rejected, Retry
-from libs.common.messages.builder import CollectImages, PrepareImage
+from libs.common.messages.builder import PrepareImage
 from libs.common.messages.router import Applied
-from libs.common.worker import Worker
+from tests.integration.bus.conftest import prepare, send, until, working
 from tests.servers.nats import NatsServer
-
-Take = Callable[[msgspec.Struct], Awaitable[None]]
-
-
-async def until(condition: Callable[[], object], seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats_server.url, "builder")
-    yield bus
-    await bus.close()
-
-
-def prepare(number: int) -> PrepareImage:
-    return PrepareImage(command_id=f"c{number}", app_id=ids.new("app"), deployment_id="dep_1", release=number, reference="web:1")
-
-
-async def send(bus: Bus, message: PrepareImage | CollectImages) -> int:
-    return await bus.publish(subjects.command("builder", message, message.app_id), message, message.command_id)
-
-
-@asynccontextmanager
-async def working(bus: Bus, take: Take) -> AsyncIterator[Worker]:
-    async def ready() -> bool:
-        return True
-
-    worker = Worker(bus, {PrepareImage: take}, count=2, ready=ready)
-    task = asyncio.create_task(worker.run())
-    yield worker
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_the_same_message_id_is_stored_once(bus: Bus) -> None:
     first = prepare(1)
     assert await send(bus, first) == await send(bus, first)
-
-
-async def test_a_worker_handles_each_command_once(bus: Bus) -> None:
-    taken: list[str] = []
-
-    async def take(message: msgspec.Struct) -> None:
-        assert isinstance(message, PrepareImage)
-        taken.append(message.command_id)
-
-    async with working(bus, take):
-        for number in range(20):
-            await send(bus, prepare(number))
-        await until(lambda: len(taken) == 20)
-        info = await bus.js.stream_info(subjects.COMMANDS)
-    assert sorted(taken) == sorted(f"c{number}" for number in range(20))
-    assert info.state.messages <= 2  # the last acknowledgements may be on their way
-
-
-async def test_retry_comes_back(bus: Bus) -> None:
-    tries: list[int] = []
-
-    async def take(_message: msgspec.Struct) -> None:
-        tries.append(1)
-        if len(tries) < 3:
-            raise Retry("not yet", after=0.05)
-
-    async with working(bus, take):
-        await send(bus, prepare(1))
-        await until(lambda: len(tries) == 3)
-
-
-async def test_rejected_goes_to_the_dead_letter_with_its_reason(bus: Bus) -> None:
-    async def take(_message: msgspec.Struct) -> None:
-        raise Rejected("never")
-
-    async with working(bus, take):
-        message = prepare(1)
-        await send(bus, message)
-        subscription = await bus.js.subscribe("dockup.dead.>", stream=subjects.DEADLETTER, ordered_consumer=True)
-        dead = await subscription.next_msg(timeout=10)
-    assert dead.subject == subjects.dead("builder", message.app_id)
-    assert dead.headers is not None
-    assert dead.headers["Dockup-Reason"] == "never"
-    assert msgspec.json.decode(dead.data, type=PrepareImage) == message
-
-
-async def test_an_unknown_type_is_put_back(bus: Bus) -> None:
-    async def take(_message: msgspec.Struct) -> None:
-        raise AssertionError("nobody asked for this")
-
-    async with working(bus, take) as worker:
-        await send(bus, CollectImages(command_id="c1", app_id="app_1"))
-        await until(lambda: worker.unknown)
-    info = await bus.js.stream_info(subjects.COMMANDS)
-    assert info.state.messages == 1
 
 
 async def test_compare_and_set_refuses_a_stale_writer(bus: Bus) -> None:

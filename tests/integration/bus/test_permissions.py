@@ -19,13 +19,13 @@ from tests.servers.process import Process
 
 APP = "app_0190"
 DEPLOYMENT = "dep_0190"
-BUCKETS = (subjects.DESIRED, subjects.ROUTES, subjects.APPLIED, subjects.SCALE, subjects.POLICIES, subjects.LEASES)
+BUCKETS = (subjects.DESIRED, subjects.ROUTES, subjects.APPLIED, subjects.SCALE, subjects.POLICIES, subjects.LEASES, subjects.WAITS)
 WRITER_OF = {"desired": "api", "policies": "api", "routes": "runtime", "scale": "metrics", "applied": "router"}
 """Bucket → its writer."""
 
 READERS = {
-    "api": set(BUCKETS),
-    "builder": {"desired"},
+    "api": set(BUCKETS) - {"waits"},
+    "builder": {"desired", "waits"},
     "runtime": {"desired", "applied", "leases", "scale", "routes"},
     "metrics": {"desired", "policies", "scale"},
     "router": {"routes", "applied", "leases"},
@@ -47,6 +47,7 @@ def published() -> dict[str, set[str]]:
         table |= {f"dockup.evt.{service}.Thing.{APP}": {service}, f"dockup.dead.{service}.{APP}": {service}}
     table |= {f"$KV.{bucket}.{APP}": {writer} for bucket, writer in WRITER_OF.items()}
     table |= {"$KV.leases.runtime.engine": {"runtime"}, "$KV.leases.router.one": {"router"}}
+    table |= {"$KV.waits.builder.1.2": {"builder"}}
     return table
 
 
