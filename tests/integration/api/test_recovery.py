@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.integration.api.test_faults import bring_live, make, until
 
 from libs.common import clock, subjects
 from libs.common.bucket import Bucket
 from libs.common.messages.api import Desired
 from libs.common.messages.runtime import AppAhead, Inventory, StrayFound
 from libs.common.states import Intent
+from tests.integration.api.faults.conftest import bring_live, make, until
 from tests.servers.api import ApiServer, World
 from tests.servers.nats import NatsServer
 
