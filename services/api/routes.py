@@ -3,6 +3,7 @@
 from litestar.types import ControllerRouterHandler
 
 from services.api.apps.controllers import AppController, ProjectAppController
+from services.api.audit.controllers import AuditController
 from services.api.deployments.controllers import DeployController, DeploymentController
 from services.api.env.controllers import EnvController
 from services.api.events.controllers import EventController
@@ -21,4 +22,5 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     EnvController,
     EventController,
     RecoveryController,
+    AuditController,
 ]

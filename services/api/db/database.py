@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from services.api.audit.write import write
 from services.api.db import inline
 from services.api.db.migrate import migrate
 from services.api.db.outbox_row import Entry
@@ -70,6 +71,7 @@ class Database:
             tx = Tx(connection, self.epoch, self.base_domain)
             yield tx
             await tx.flush()
+            await write(connection, tx.acts)
             await _write_outbox(connection, tx.entries)
         if tx.entries:
             self.on_commit(tx.entries)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from libs.common import clock, ids, log, subjects
 from libs.common.messages.api import Desired, Recorded
 from libs.common.messages.builder import CollectImages, PrepareImage
+from services.api.audit.caller import Act
 from services.api.db.outbox_row import Entry, Kind
 
 Command = PrepareImage | CollectImages
@@ -28,6 +29,7 @@ class Tx:
         self.epoch = epoch
         self.base_domain = base_domain
         self.entries: list[Entry] = []
+        self.acts: list[Act] = []
         self._session: AsyncSession | None = None
 
     @property
@@ -84,7 +86,12 @@ class Tx:
             message=message,
             data=dict(data or {}),
         )
+        self.audit(kind, deployment_id or app_id or project_id, project_id=project_id)
         self._add(Kind.EVENT, subjects.event("api", event, app_id), event, app_id=app_id or "", message_id=event.event_id)
+
+    def audit(self, action: str, target: str | None = None, *, project_id: str | None = None, outcome: str = "done") -> None:
+        """Have the audit tell of what is no event; every `record` of a request is told of by itself."""
+        self.acts.append(Act(action=action, target=target, project_id=project_id, outcome=outcome))
 
     def desire(self, entry: Desired) -> None:
         """Tell the runtime what is wanted of an app now."""

@@ -13,8 +13,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.routes import HTTPRoute
 
 from libs.common.service import VERSION
-from services.api.http.bodies import handler_name
-from services.api.http.guards import guards_of
+from services.api.http.guards import guards_of, handler_name
 from services.api.openapi import errors
 from services.api.openapi.examples import EXAMPLES
 from services.api.openapi.operation import Operation

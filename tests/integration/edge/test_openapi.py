@@ -10,9 +10,8 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from services.api.app import create_app
-from services.api.http.bodies import handler_name
 from services.api.http.catalogue import CATALOGUE
-from services.api.http.guards import guards_of
+from services.api.http.guards import guards_of, handler_name
 from services.api.openapi.document import build
 from services.api.openapi.operations import OPERATIONS
 from services.api.settings import Settings
