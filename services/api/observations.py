@@ -41,6 +41,8 @@ async def observe(db: Database, body: bytes) -> set[str]:
 
 def _note(app: AppRow, observation: Observation, samples: Sequence[ReplicaSample]) -> None:
     seen = Seen(at=observation.at, engine_ok=observation.engine_ok, states={sample.replica: sample.state for sample in samples})
+    used = {sample.replica: sample.memory_usage for sample in samples if sample.memory_usage is not None}
+    seen = msgspec.structs.replace(seen, memory=used)
     app.seen = msgspec.json.encode(seen).decode()
     if not observation.engine_ok:
         return  # what was known goes stale by itself

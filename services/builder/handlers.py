@@ -48,14 +48,16 @@ async def prepare_image(message: PrepareImage, *, engine: Engine, say: Say, dele
 async def _prepare(
     message: PrepareImage, *, engine: Engine, say: Say, deleted: Deleted, pull_seconds: float
 ) -> ImageReady | ImageFailed | None:
-    """How it ended; None when the app is being deleted, for then nobody waits for it."""
+    """How it ended; None when nobody waits for it any more."""
     try:
         reference = image.parse(message.reference, message.app_id)
         seen = await _patiently(lambda: images.find(engine, reference.text))
         found = seen is not None
+        if seen is None and image.is_ours(reference):
+            return _failed(message, _gone(message))
         if seen is None:
             work = _patiently(lambda: pull(message, reference.text, engine=engine, say=say, seconds=pull_seconds))
-            if not await _unless_deleted(work, message.app_id, deleted):
+            if not await _unless_dropped(work, message, deleted):
                 logger.info("image.given_up", app_id=message.app_id, release=message.release)
                 return None
             seen = await _patiently(lambda: images.find(engine, reference.text))
@@ -79,10 +81,10 @@ async def collect_images(message: CollectImages, *, engine: Engine) -> None:
         await _untag(engine, name)
 
 
-async def _unless_deleted(work: Coroutine[Any, Any, None], app_id: str, deleted: Deleted) -> bool:
-    """Do the work, and drop it once the app is being deleted; say whether it was done."""
+async def _unless_dropped(work: Coroutine[Any, Any, None], message: PrepareImage, deleted: Deleted) -> bool:
+    """Do the work, and drop it once nobody waits for the image; say whether it was done."""
     working = asyncio.create_task(work)
-    giving_up = asyncio.create_task(deleted.wait(app_id))
+    giving_up = asyncio.create_task(deleted.wait(message.app_id, message.release))
     try:
         await asyncio.wait({working, giving_up}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -97,6 +99,12 @@ async def _hold(message: PrepareImage, seen: ImageSeen, *, engine: Engine) -> No
     """Tag the image, so that nobody's clean-up takes it away."""
     if _held_as(message) not in seen.repo_tags:
         await _patiently(lambda: images.tag(engine, seen.id, image.repository(message.app_id), image.tag(message.release)))
+
+
+def _gone(message: PrepareImage) -> Failure:
+    """Our own name for an image is in no registry: what is asked for there could be anybody's."""
+    text = f"{message.reference}, the image that was kept, is not on this machine any more"
+    return errors.failure("building", "image_not_found", text, hint="Roll back to another deployment, or deploy the image by its name.")
 
 
 def _held_as(message: PrepareImage) -> str:

@@ -44,6 +44,11 @@ def parse(reference: str, app_id: str) -> Reference:
     return Reference(name=found["name"], text=found["name"] + version)
 
 
+def is_ours(reference: Reference) -> bool:
+    """Whether it is a name by which Dockup holds an image."""
+    return _OURS.match(familiar(reference.name)) is not None
+
+
 def familiar(name: str) -> str:
     """The name as the engine writes it: without the registry that stands for none."""
     prefix = next((prefix for prefix in _DEFAULT_REGISTRIES if name.startswith(prefix)), "")

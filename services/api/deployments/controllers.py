@@ -11,10 +11,10 @@ from services.api.apps.dry_run import planned, tried
 from services.api.apps.models import AppRow
 from services.api.core import Core
 from services.api.db.tx import Tx
-from services.api.deployments import service
+from services.api.deployments import ending, rollback, service
 from services.api.deployments.create import find_or_create
 from services.api.deployments.follow import follow
-from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage
+from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
@@ -71,6 +71,32 @@ class DeployController(Controller):
 
         return await _answer(request, core, principal, effect, wait=wait, dry_run=dry_run)
 
+    @post("/apps/{app:str}/rollback", status_code=202, guards=[scope("deploy")])
+    async def roll_back_app(
+        self,
+        *,
+        request: Request[Any, Any, Any],
+        core: Core,
+        principal: Principal,
+        app: str,
+        data: RollbackBody | None = None,
+        wait: Wait = None,
+        dry_run: DryRun = False,
+    ) -> Response[Deployment]:
+        """Go back to a deployment that was live: its image, settings and env, as a new release."""
+        body = data or RollbackBody()
+
+        async def effect(tx: Tx) -> Answer:
+            row = await lookup.to_change(tx, principal, app, "deploy")
+            is_busy = row.newest_status in {"queued", "building"}
+            deployment = await rollback.roll_back(tx, core, row, body.deployment_id, principal.actor)
+            if dry_run:
+                return planned(tx, plans.deploy(row, deployment.image or "", is_busy=is_busy))
+            headers = {"Location": deployment.links["self"]}
+            return Answer(status=202, body=msgspec.json.encode(deployment), headers=headers, follow=deployment.id)
+
+        return await _answer(request, core, principal, effect, wait=wait, dry_run=dry_run)
+
 
 class DeploymentController(Controller):
     tags = ("Deployments",)
@@ -87,6 +113,18 @@ class DeploymentController(Controller):
             before = int(cursor) if cursor else None
             items, more = await service.page(session, principal, row.id, before=before, limit=limit, settings=core.settings)
         return DeploymentPage(items=items, next_cursor=str(more) if more is not None else None)
+
+    @post("/deployments/{deployment_id:str}/cancel", status_code=200, guards=[scope("deploy")])
+    async def cancel_deployment(
+        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, deployment_id: str
+    ) -> Response[Deployment]:
+        """End a deployment that is under way, whatever it waits for. What served goes on."""
+
+        async def effect(tx: Tx) -> Answer:
+            deployment = await ending.cancel_one(tx, principal, deployment_id, core.settings)
+            return Answer(status=200, body=msgspec.json.encode(deployment))
+
+        return reply(await once(core, request, principal, effect))
 
     @get("/deployments/{deployment_id:str}", guards=[scope("read")])
     async def get_deployment(self, *, core: Core, principal: Principal, deployment_id: str) -> Deployment:

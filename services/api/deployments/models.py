@@ -31,7 +31,10 @@ class DeploymentRow(Base):
 
 
 class ReleaseRow(Base):
-    """What containers are made from, frozen when the deploy was asked for. Only `image_id` is filled in once, when the image is ready."""
+    """What containers are made from, frozen when the deploy was asked for. Only `image_id` is filled in once, when the image is ready.
+
+    `restores` is the release whose image a rollback goes back to.
+    """
 
     __tablename__ = "releases"
 
@@ -43,3 +46,4 @@ class ReleaseRow(Base):
     settings: Mapped[str] = mapped_column(Text)
     env: Mapped[str] = mapped_column(Text)
     fingerprint: Mapped[str] = mapped_column(String(64))
+    restores: Mapped[int | None]

@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import clock, ids, log
 from libs.common.states import DeploymentStatus
+from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
 from services.api.apps.observed import refresh
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
-from services.api.deployments.moves import Phase, milliseconds, prepare, supersede
+from services.api.deployments.moves import Phase, milliseconds, prepare, reference_of, supersede
 from services.api.deployments.schemas import Deployment, DeploymentStatusWord, FailureView
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem, not_found
@@ -26,14 +27,18 @@ _RELEASE, _DEPLOYMENT = insert(ReleaseRow), insert(DeploymentRow)
 _HTTP_REQUEST_ID = log.HEADERS["request_id"]
 
 
-async def deploy(tx: Tx, app: AppRow, actor: str, settings: Settings) -> Deployment:
-    """Freeze the app's settings into a release and have its image prepared. `409 nothing_to_deploy` without an image."""
+async def deploy(tx: Tx, app: AppRow, actor: str, settings: Settings, restores: int | None = None) -> Deployment:
+    """Freeze the app's settings into a release and have its image prepared. `409 nothing_to_deploy` without an image.
+
+    `restores` is the release whose very image it is to have.
+    """
     if app.image is None:
         raise Problem("nothing_to_deploy", f"{app.slug} has no image.")
+    dropped = app.dropped
     app.release += 1
     if app.newest_status in {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING, DeploymentStatus.DEPLOYING}:
         await supersede(tx, app, app.release)
-    values = _new(app, actor)
+    values = _new(app, actor, restores)
     release = {
         "app_id": app.id,
         "number": app.release,
@@ -42,23 +47,26 @@ async def deploy(tx: Tx, app: AppRow, actor: str, settings: Settings) -> Deploym
         "settings": app.settings,
         "env": app.env,
         "fingerprint": app.fingerprint,
+        "restores": restores,
     }
     await tx.connection.execute(_RELEASE, release)
     await tx.connection.execute(_DEPLOYMENT, values)
     app.newest_status = DeploymentStatus.QUEUED.value
     _record_queued(tx, app, values["id"])
-    tx.send(prepare(values["id"], app.id, app.release, app.image))
+    tx.send(prepare(values["id"], app.id, app.release, reference_of(ReleaseRow(**release))))
     await refresh(tx, app)
+    if app.dropped != dropped:
+        desire(tx, app)
     return to_view(DeploymentRow(**values), app.image, app.slug, settings)
 
 
-def _new(app: AppRow, actor: str) -> dict[str, Any]:
+def _new(app: AppRow, actor: str, restores: int | None) -> dict[str, Any]:
     now = clock.now()
     return {
         "id": ids.new("dep"),
         "app_id": app.id,
         "number": app.release,
-        "trigger": "api",
+        "trigger": "api" if restores is None else "rollback",
         "source": "image",
         "status": DeploymentStatus.QUEUED.value,
         "actor": actor,

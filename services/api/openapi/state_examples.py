@@ -7,7 +7,7 @@ from services.api.apps.grammar import EnvName, EnvValue
 from services.api.apps.plans import Plan, PlanStep
 from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, HealthCheckView, NewApp
 from services.api.deployments.moves import Phase
-from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage
+from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
 from services.api.events.schemas import Event, EventPage
 from services.api.logs.schemas import Logs
 from services.api.projects.schemas import Member, MemberPage, NewProject, NewRole, Project, ProjectGone, ProjectPage, ProjectUpdate
@@ -57,6 +57,7 @@ _app = App(
     current_deployment_id=_DEPLOYMENT_ID,
     current_replicas=1,
     pending_changes=False,
+    pending_fields=[],
     created_at=_AT,
     updated_at=_AT,
     links={"self": f"/api/v1/apps/{_APP_ID}", "deployments": f"/api/v1/apps/{_APP_ID}/deployments"},
@@ -111,6 +112,7 @@ INSTANCES: tuple[Any, ...] = (
     Plan(plan=[_step]),
     _deployment,
     DeploymentPage(items=[_deployment]),
+    RollbackBody(deployment_id=_DEPLOYMENT_ID),
     DeployBody(image="nginx:1.29-alpine"),
     DeployBySlugBody(create=True, project="My Project", image="nginx:alpine", internal_port=80),
     _event,

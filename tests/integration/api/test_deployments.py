@@ -123,7 +123,9 @@ async def test_stop_cancels_what_is_under_way(api: ApiServer, world: World, app:
     assert desired.candidate is None
     assert (await api.client.get(f"/apps/{app['id']}")).json()["status"] == "starting"
     await world.image_ready(again)
-    assert (await world.desired_where(app["id"], lambda it: it.candidate)).intent is Intent.RUNNING
+    assert (await world.desired_where(app["id"], lambda it: it.candidate)).intent is Intent.STOPPED
+    await world.live(again)
+    assert (await world.desired_where(app["id"], lambda it: it.current)).intent is Intent.RUNNING
 
 
 async def test_lists_are_cut_into_pages(api: ApiServer, app: dict[str, Any]) -> None:

@@ -73,6 +73,13 @@ class Stage:
         entry = Desired(app_id=self.app_id, project_id="prj_1", slug="a", hosts=(), epoch=1, revision=1, intent=Intent.DELETED)
         await bucket.put(self.app_id, entry)
 
+    async def drop(self, release: int) -> None:
+        """Nobody waits for the images up to that release any more: they were cancelled."""
+        entry = Desired(
+            app_id=self.app_id, project_id="prj_1", slug="a", hosts=(), epoch=1, revision=release, intent=Intent.RUNNING, dropped=release
+        )
+        await Bucket(self.bus, subjects.DESIRED, Desired).put(self.app_id, entry)
+
     async def done(self) -> None:
         """Return when every command was acknowledged."""
         async with asyncio.timeout(PATIENCE):
