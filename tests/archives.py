@@ -4,9 +4,12 @@ import gzip
 import hashlib
 import io
 import json
+import secrets
 import tarfile
+import tempfile
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 Entry = tuple[str, bytes] | tarfile.TarInfo
 
@@ -62,3 +65,41 @@ def oci(*layers: bytes, architecture: str = "amd64") -> list[Entry]:
     index = json.dumps({"schemaVersion": 2, "manifests": [{"digest": f"sha256:{digest(manifest)}", "size": len(manifest)}]}).encode()
     blobs = [(f"blobs/sha256/{digest(each)}", each) for each in (text, manifest, *packed)]
     return [("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'), ("index.json", index), *blobs]
+
+
+def grown(path: Path, archive: bytes, megabytes: int) -> None:
+    """Write what `docker save` gave, with one more layer of so many megabytes that no image has."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as found:
+        content = {member.name: found.extractfile(member).read() for member in found if member.isfile()}  # type: ignore[union-attr]
+    [listed] = json.loads(content["manifest.json"])
+    text = json.loads(content[listed["Config"]])
+    with tempfile.TemporaryFile(dir=path.parent) as layer:
+        added = _random_layer(layer, megabytes)
+        text["rootfs"]["diff_ids"].append(f"sha256:{added}")
+        text.pop("history", None)
+        changed = json.dumps(text).encode()
+        listed = {"Config": f"{digest(changed)}.json", "RepoTags": None, "Layers": [*listed["Layers"], "added/layer.tar"]}
+        with tarfile.open(path, "w") as archive_file:
+            for name in listed["Layers"][:-1]:
+                _add(archive_file, name, io.BytesIO(content[name]), len(content[name]))
+            _add(archive_file, "added/layer.tar", layer, layer.tell())
+            _add(archive_file, listed["Config"], io.BytesIO(changed), len(changed))
+            whole = json.dumps([listed]).encode()
+            _add(archive_file, "manifest.json", io.BytesIO(whole), len(whole))
+
+
+def _random_layer(file: IO[bytes], megabytes: int) -> str:
+    """Write a layer with one file; return its digest. The file's position is its end."""
+    header, block, hashed = tarfile.TarInfo("padding"), secrets.token_bytes(1024 * 1024), hashlib.sha256()
+    header.size = megabytes * len(block)
+    for piece in (header.tobuf(), *(block for _ in range(megabytes)), bytes(1024)):
+        file.write(piece)
+        hashed.update(piece)
+    return hashed.hexdigest()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:
+    header = tarfile.TarInfo(name)
+    header.size = size
+    content.seek(0)
+    archive.addfile(header, content)

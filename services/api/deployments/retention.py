@@ -51,7 +51,13 @@ async def collect_old(tx: Tx, app: AppRow, deployment: DeploymentRow) -> None:
     live = await tx.session.execute(_live(app.id, max(tx.keep_releases, _LEAST)))
     named = held_release(app.image, app.id)
     keep = {deployment.number, *live.scalars(), *([named] if named is not None else [])}
-    late = (ReleaseRow.app_id == app.id, ReleaseRow.image_kept, ReleaseRow.number < max(keep), ReleaseRow.number.not_in(keep))
+    late = (
+        ReleaseRow.app_id == app.id,
+        ReleaseRow.image_kept,
+        ReleaseRow.image_id.is_not(None),
+        ReleaseRow.number < max(keep),
+        ReleaseRow.number.not_in(keep),
+    )
     if not (await tx.session.execute(select(func.count()).select_from(ReleaseRow).where(*late))).scalar_one():
         return
     await tx.connection.execute(update(ReleaseRow).where(*late).values(image_kept=False))

@@ -16,6 +16,8 @@ from services.api.deployments.models import DeploymentRow, ReleaseRow
 SECONDS = 0.5
 _GRACE = 60.0
 """Seconds for which a file without a deployment stays: a commit whose answer was lost may still land."""
+_YOUNG = 2.0
+"""Seconds for which a file that grows stays without a lock: it is locked just after it is made."""
 _WAITING = (DeploymentStatus.QUEUED.value, DeploymentStatus.BUILDING.value)
 
 logger = structlog.get_logger()
@@ -41,7 +43,7 @@ async def sweep(db: Database, folder: Path, grace: float = _GRACE) -> None:
         deployment_id, _, kind = name.partition(".")
         if deployment_id in waiting and kind == "tar":
             continue
-        if kind == "tar" and deployment_id not in known and not _is_older(folder / name, grace):
+        if deployment_id not in known and not _is_older(folder / name, grace if kind == "tar" else _YOUNG):
             continue
         (folder / name).unlink(missing_ok=True)
         logger.info("spool.swept", file=name)
