@@ -40,6 +40,12 @@ _REQUEST = (
         "The upload is empty",
         "Check the command before the pipe; to deploy the app as it is configured, send no body and no Content-Type.",
     ),
+    _code(
+        400,
+        "upload_invalid",
+        "The upload is no image that can be taken",
+        "Send the output of docker save for exactly one image: docker save NAME:TAG.",
+    ),
     _code(400, "upload_incomplete", "The body did not arrive whole", "Send it again.", retryable=True),
     _code(404, "not_found", "There is nothing here", "Check the id or slug and the path; GET /api/v1/openapi.json lists every route."),
     _code(405, "method_not_allowed", "This path does not take this method", "Use a method that the Allow header names."),

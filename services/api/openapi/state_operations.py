@@ -16,7 +16,7 @@ _DEPLOY = (
     "deployment_superseded",
     "deployment_cancelled",
 )
-_UPLOAD = ("empty_upload", "upload_incomplete", "upload_too_large", "disk_full")
+_UPLOAD = ("empty_upload", "upload_invalid", "upload_incomplete", "upload_too_large", "disk_full")
 _DEPLOY_ANSWERS = {200: Deployment | Plan, 202: Deployment}
 _LIFECYCLE = Operation(errors=("app_deleting", "app_not_running"), answers={200: App, 202: App})
 

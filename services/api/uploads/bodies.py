@@ -25,7 +25,7 @@ Allowed = Callable[[], Awaitable[object]]
 async def read(request: Request[Any, Any, Any], spool: Spool, allowed: Allowed, *, archive_only: bool = False) -> bytes | Upload:
     """The bytes of a JSON body, or an archive that is in the spool; `allowed` is asked before anything is written there.
 
-    `400 empty_upload`, `400 upload_incomplete`, `413`, `415 unsupported_media_type`, `507 disk_full`.
+    `400 empty_upload`, `400 upload_incomplete`, `400 upload_invalid`, `413`, `415 unsupported_media_type`, `507 disk_full`.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     chunks = _chunks(request)
@@ -52,7 +52,10 @@ async def _take(request: Request[Any, Any, Any], spool: Spool, allowed: Allowed,
         raise Problem("empty_upload")
     await allowed()
     spool.check_room(size or 0)
-    return await spool.take(chunks, hashed="idempotency-key" in request.headers)
+    head = await _head(chunks)
+    if head and not _is_archive(head):
+        raise Problem("upload_invalid", "The body does not begin as an archive does.")
+    return await spool.take(_joined(head, chunks), hashed="idempotency-key" in request.headers)
 
 
 async def _chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:

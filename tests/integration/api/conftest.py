@@ -27,7 +27,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+def bus_server(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[NatsServer]:
+    """One for each database: a bus that knows more than the database means recovery."""
+    assert database_url
     server = NatsServer(tmp_path_factory.mktemp("nats"))
     server.start()
     server.ensure()

@@ -115,6 +115,7 @@ async def test_what_is_refused_leaves_nothing(api: ApiServer, app: dict[str, Any
         (400, "empty_upload", upload, {"content": b""}),
         (400, "empty_upload", upload, {"content": b"", "headers": FORM}),
         (400, "empty_upload", deploy, {"files": {"file": ("x", b"")}}),
+        (400, "upload_invalid", deploy, {"content": b"<html>" * 1000, "headers": TAR}),
         (415, "unsupported_media_type", deploy, {"content": b"hello", "headers": FORM}),
         (415, "unsupported_media_type", deploy, {"content": b"hello", "headers": {"Content-Type": "text/plain"}}),
         (415, "unsupported_media_type", upload, {"json": {"image": "nginx"}}),
