@@ -1,6 +1,7 @@
 """From the spooled file to an image that may be loaded; unpacked on the way where the whole is compressed."""
 
 import contextlib
+import errno
 import os
 import tempfile
 import threading
@@ -16,6 +17,8 @@ from services.builder.archives.sources import Allowance, Gunzip, Slice, compress
 
 _HEAD = 8
 _CHUNK = 1024 * 1024
+_RESERVE = 512 * 1024 * 1024
+"""What stays free of the disk whatever an upload unpacks to."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -46,6 +49,9 @@ def opened(path: Path, *, architecture: str, most: int, stop: threading.Event) -
 
 def _unpack(source: Gunzip, descriptor: int) -> None:
     while chunk := source.read(_CHUNK):
+        disk = os.fstatvfs(descriptor)
+        if disk.f_bavail * disk.f_frsize < _RESERVE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         view = memoryview(chunk)
         while view:
             view = view[os.write(descriptor, view) :]
