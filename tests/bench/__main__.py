@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from tests.bench import deploy, memory, reads, redeploy
+from tests.bench import deploy, memory, reads, redeploy, upload
 from tests.bench.results import table, write
 from tests.stack import Stack
 
@@ -12,9 +12,10 @@ BENCHES = {
     "deploy": (deploy.measure, "A deploy beside the raw engine"),
     "redeploy": (redeploy.measure, "Redeploys under 100 requests/s"),
     "reads": (reads.measure, "Reading beside a hello"),
+    "upload": (upload.measure, "An upload of 1 GB beside docker load"),
 }
 """In this order: memory is measured before the others have used the services."""
-_ROUNDS = {"deploy": 30, "redeploy": 20}
+_ROUNDS = {"deploy": 30, "redeploy": 20, "upload": 3}
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ class Database:
         self.base_domain = base_domain
         self.sqlite_path = sqlite_path
         self.epoch = 1
+        self.keep_releases = 5
         self.on_commit: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
     @classmethod
@@ -68,7 +69,7 @@ class Database:
     async def begin(self) -> AsyncIterator[Tx]:
         """Run a write transaction. It commits at the end of the block and rolls back when the block raises."""
         async with self._writer.begin() as connection:
-            tx = Tx(connection, self.epoch, self.base_domain)
+            tx = Tx(connection, self.epoch, self.base_domain, self.keep_releases)
             yield tx
             await tx.flush()
             await write(connection, tx.acts)

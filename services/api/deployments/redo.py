@@ -95,7 +95,7 @@ async def _ask(tx: Tx, stale: _Stale) -> None:
     app, deployment = found
     release = await tx.session.get_one(ReleaseRow, (app.id, deployment.number))
     deployment.asked_at = clock.now()
-    tx.send(prepare(deployment.id, app.id, deployment.number, reference_of(release)))
+    tx.send(prepare(deployment.id, app.id, deployment.number, reference_of(release), deployment.trigger))
     logger.info("deployment.asked_again", deployment_id=deployment.id)
 
 

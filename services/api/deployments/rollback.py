@@ -10,6 +10,7 @@ from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.deployments import service
 from services.api.deployments.models import DeploymentRow, ReleaseRow
+from services.api.deployments.retention import image_is_kept
 from services.api.deployments.schemas import Deployment
 from services.api.http.problems import Problem, not_found
 
@@ -21,7 +22,7 @@ async def roll_back(tx: Tx, core: Core, app: AppRow, deployment_id: str | msgspe
     """
     target = await _before(tx, app) if isinstance(deployment_id, msgspec.UnsetType) else await _named(tx, app, deployment_id)
     release = await tx.session.get_one(ReleaseRow, (app.id, target.number))
-    if release.image_id is None:
+    if not image_is_kept(release):
         raise Problem("image_not_kept", f"The image of deployment {target.number} is not kept.")
     app.image, app.settings, app.env = release.image, release.settings, release.env
     app.env_keys = msgspec.json.encode(sorted(core.vault.open(release.env, dict[str, str]))).decode()

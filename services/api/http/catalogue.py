@@ -34,9 +34,23 @@ _REQUEST = (
     _code(400, "masked_value", "A masked value was sent back", "Send the real value, or leave the field out to keep it."),
     _code(400, "image_with_git", "image and git_repo_url exclude each other", "Send one of the two; clear the other with null."),
     _code(400, "invalid_cursor", "The cursor is not one that a list gave", "Start again without cursor."),
+    _code(
+        400,
+        "empty_upload",
+        "The upload is empty",
+        "Check the command before the pipe; to deploy the app as it is configured, send no body and no Content-Type.",
+    ),
+    _code(
+        400,
+        "upload_invalid",
+        "The upload is no image that can be taken",
+        "Send the output of docker save for exactly one image: docker save NAME:TAG.",
+    ),
+    _code(400, "upload_incomplete", "The body did not arrive whole", "Send it again.", retryable=True),
     _code(404, "not_found", "There is nothing here", "Check the id or slug and the path; GET /api/v1/openapi.json lists every route."),
     _code(405, "method_not_allowed", "This path does not take this method", "Use a method that the Allow header names."),
     _code(413, "body_too_large", "The body is too large", "Send a smaller body."),
+    _code(413, "upload_too_large", "The upload is too large", "Make the image smaller; DOCKUP_UPLOAD_MAX_MB is the limit."),
     _code(415, "unsupported_media_type", "The body's type is not taken here", "Send application/json and say so in Content-Type."),
 )
 
@@ -61,6 +75,12 @@ _STATE = (
     _code(409, "email_taken", "A user with this email exists", "Use another email, or PUT /api/v1/users/{id} to change that user."),
     _code(409, "nothing_to_deploy", "The app has no image", "Set image with PUT /api/v1/apps/{app}, or send it with the deploy."),
     _code(409, "source_not_available", "This app cannot be deployed from that source", "Deploy an image: send image."),
+    _code(
+        409,
+        "image_not_kept",
+        "The image is not kept any more",
+        "Deploy another image or upload it again; DOCKUP_KEEP_RELEASES says how many releases keep theirs.",
+    ),
     _code(409, "project_not_empty", "The project has apps", "Delete its apps first, or send cascade=true."),
     _code(409, "last_admin", "There must be one admin", "Make another user admin first."),
     _code(409, "app_deleting", "The app is being deleted", "Wait until GET answers 404, then create it anew."),
@@ -103,6 +123,7 @@ _SERVER = (
         "Try again soon; GET /api/v1/system/status shows what is away.",
         retryable=True,
     ),
+    _code(507, "disk_full", "The disk is full", "Free disk space on the server, then send it again.", retryable=True),
     _code(
         503,
         "database_unavailable",

@@ -11,6 +11,7 @@ from services.api.apps.desired import THAW
 from services.api.apps.models import AppRow, ReplicaRow, SlugRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import add_phase, begin_next, collect, fail, milliseconds, move
+from services.api.deployments.retention import collect_old
 from services.api.reactions.images import failed
 from services.api.reactions.scene import Line, Scene
 
@@ -30,6 +31,7 @@ async def release_live(scene: Scene, event: ReleaseLive) -> Line | None:
     if app.intent in {Intent.STOPPED, Intent.PAUSED}:
         app.intent, app.op = Intent.RUNNING.value, None
     await begin_next(scene.tx, app)
+    await collect_old(scene.tx, app, deployment)
     scene.change(app)
     return _line(app, "deployment.live", f"Deployment {deployment.number} is live.", deployment_id=deployment.id)
 

@@ -153,13 +153,13 @@ async def test_sources_that_cannot_be_deployed(api: ApiServer, project: dict[str
         (await post(f"/apps/{app['id']}/deploy", json={"image": "Not An Image"}), 400, "validation_failed"),
         (
             await post(f"/deploy/{app['slug']}", content=b"", headers={"Content-Type": "application/octet-stream"}),
-            415,
-            "unsupported_media_type",
+            400,
+            "empty_upload",
         ),
         (
             await post(f"/deploy/{app['slug']}", content=b"x" * 10, headers={"Content-Type": "application/x-tar"}),
-            415,
-            "unsupported_media_type",
+            400,
+            "upload_invalid",
         ),
     ]
     assert [(answer.status_code, answer.json()["code"]) for answer, _, _ in cases] == [(status, code) for _, status, code in cases]

@@ -53,7 +53,7 @@ class Stage:
     def all(self, kind: type[T]) -> list[T]:
         return [msgspec.json.decode(body, type=kind) for name, body in self.events if name == kind.__name__]
 
-    async def send(self, command: messages.PrepareImage | messages.CollectImages) -> None:
+    async def send(self, command: messages.PrepareImage | messages.LoadImage | messages.CollectImages) -> None:
         await self.bus.publish(subjects.command("builder", command, self.app_id), command, command.command_id)
 
     async def prepare(self, reference: str, release: int = 1) -> messages.PrepareImage:

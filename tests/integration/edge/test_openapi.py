@@ -52,7 +52,11 @@ def test_only_the_public_routes_go_without_a_token() -> None:
 
 
 def media(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    bodies = [("body", operation["requestBody"]["content"]["application/json"])] if "requestBody" in operation else []
+    bodies = (
+        [("body", operation["requestBody"]["content"]["application/json"])]
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+        else []
+    )
     answers = [
         (status, answer["content"]["application/json"])
         for status, answer in operation["responses"].items()
