@@ -9,6 +9,7 @@ from services.api.events.controllers import EventController
 from services.api.lifecycle.controllers import LifecycleController
 from services.api.projects.controllers import MemberController, ProjectController
 from services.api.recovery.controllers import RecoveryController
+from services.api.stats.controllers import StatsController
 
 STATE_ROUTES: list[ControllerRouterHandler] = [
     ProjectController,
@@ -21,4 +22,5 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     EnvController,
     EventController,
     RecoveryController,
+    StatsController,
 ]

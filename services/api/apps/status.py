@@ -17,11 +17,13 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last sync saw of an app: the engine's word for each container by name."""
+    """What the last sync saw of an app: the engine's word for each container by name. `source` and `number` order the syncs."""
 
     at: str
     engine_ok: bool = True
     states: dict[str, str] = {}
+    source: str = ""
+    number: int = 0
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +49,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ALIVE = frozenset({"started", "healthy", "unhealthy"})
-_DOWN = frozenset({"exited", "dead", "removing", "created"})
+_DOWN = frozenset({"exited", "dead", "removing", "created", "restarting"})
 
 
 def derive_status(facts: Facts) -> Status:
@@ -66,13 +68,16 @@ def derive_status(facts: Facts) -> Status:
 
 
 def _newest(facts: Facts) -> list[Replica]:
+    """Each replica by the newer word on it. One that the engine did not list is gone, unless it was heard of since."""
     seen = facts.seen
-    if seen is None or not seen.engine_ok or not _is_newest(seen.at, facts.replicas):
+    if seen is None or not seen.engine_ok:
         return list(facts.replicas)
     merged = []
     for replica in facts.replicas:
         state = seen.states.get(replica.name)
-        if state is not None:
+        if not _is_newest(seen.at, (replica,)):
+            merged.append(replica)
+        elif state is not None:
             merged.append(_corrected(replica, state))
     return merged
 
@@ -80,6 +85,8 @@ def _newest(facts: Facts) -> list[Replica]:
 def _corrected(replica: Replica, engine_state: str) -> Replica:
     if engine_state in _DOWN and replica.state in _ALIVE:
         return msgspec.structs.replace(replica, state="died")
+    if engine_state == "paused" and replica.state in _ALIVE:
+        return msgspec.structs.replace(replica, state="paused")
     if engine_state == "running" and replica.state in {"died", "oom_killed"}:
         return msgspec.structs.replace(replica, state="started")
     return replica
@@ -122,6 +129,13 @@ def _serving(facts: Facts, replicas: list[Replica], running: int) -> Status:
         return _answer(AppStatus.RUNNING if healthy else AppStatus.RESTARTING, "crash_loop", detail, running)
     if facts.op == "restart":
         return _answer(AppStatus.RESTARTING, None, "The replicas are being replaced.", running)
+    return _by_states(states, running)
+
+
+def _by_states(states: list[str], running: int) -> Status:
+    healthy = states.count("healthy")
+    if "paused" in states and not healthy:
+        return _answer(AppStatus.PAUSED, None, "Its containers are paused in the engine.", running)
     if "unhealthy" in states:
         detail = f"{states.count('unhealthy')} of {len(states)} replicas fail the health check."
         return _answer(AppStatus.RUNNING, "unhealthy", detail, running)
