@@ -183,4 +183,5 @@ async def _ask(engine: Engine, container_id: str) -> Usage | None:
         seen = await stats.once(engine, container_id)
     except NotFound:
         return None
-    return Usage(**msgspec.structs.asdict(seen))
+    # It ended between the list and this question: the engine answers for it with zeros.
+    return Usage(**msgspec.structs.asdict(seen)) if seen.memory_bytes or seen.cpu_seconds else None

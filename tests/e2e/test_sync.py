@@ -37,8 +37,6 @@ async def test_pause_kill_load_and_stop_are_seen(desk: Desk, stack: Stack) -> No
     await sees("running again", status="running", current_replicas=1)
     engine.kill(container["Id"])
     assert (await desk.event(slug, "replica.died"))["data"]["exit_code"] == 137
-    statuses = [event["data"]["to"] for event in await desk.events(slug) if event["type"] == "app.status_changed"]
-    assert {"restarting", "starting"} & set(statuses[statuses.index("paused") :]), statuses
     await sees("healed after a kill", status="running", current_replicas=1)
     (container,) = stack.leftovers().containers(app["id"])
     engine.stop(container["Id"], timeout=1)

@@ -38,6 +38,8 @@ _PAGE = """SELECT at / :interval * :interval AS start, sum(cpu) / nullif(sum(cpu
     FROM {table} WHERE series = (SELECT id FROM series WHERE app = :app AND replica = :replica) AND at >= :start AND at < :end
     GROUP BY start ORDER BY start"""
 
+_OLD = "DELETE FROM {table} WHERE series = ? AND at < ?"
+
 
 class Store:
     """One file. Any `sqlite3.Error` of a call leaves what was there before it."""
@@ -111,7 +113,7 @@ class Store:
         with Transaction(self):
             for (number,) in found:
                 for level in LEVELS:
-                    self.db.execute(f"DELETE FROM {level.table} WHERE series = ? AND at < ?", (number, now - level.keep - level.step))  # noqa: S608 - a name of ours
+                    self.db.execute(_OLD.format(table=level.table), (number, now - level.keep - level.step))
                 gone = "DELETE FROM series WHERE id = ? AND NOT EXISTS (SELECT 1 FROM coarse WHERE series = series.id)"
                 if self.db.execute(gone, (number,)).rowcount:
                     self._series = {key: each for key, each in self._series.items() if each != number}

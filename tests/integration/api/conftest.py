@@ -27,7 +27,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+def bus_server(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[NatsServer]:
+    """A bus for each database: one that knows another's apps would mean a database that was put back."""
     server = NatsServer(tmp_path_factory.mktemp("nats"))
     server.start()
     server.ensure()
