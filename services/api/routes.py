@@ -10,6 +10,7 @@ from services.api.events.controllers import EventController
 from services.api.lifecycle.controllers import LifecycleController
 from services.api.projects.controllers import MemberController, ProjectController
 from services.api.recovery.controllers import RecoveryController
+from services.api.stats.controllers import StatsController
 
 STATE_ROUTES: list[ControllerRouterHandler] = [
     ProjectController,
@@ -23,4 +24,5 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     EventController,
     RecoveryController,
     AuditController,
+    StatsController,
 ]

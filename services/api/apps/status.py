@@ -17,12 +17,17 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last sync saw of an app: the engine's word for each container by name, and the MB that it used."""
+    """What the last sync saw of an app: the engine's word for each container by name, and the MB that it used.
+
+    `source` and `number` order the syncs.
+    """
 
     at: str
     engine_ok: bool = True
     states: dict[str, str] = {}
     memory: dict[str, float] = {}
+    source: str = ""
+    number: int = 0
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +59,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ALIVE = frozenset({"started", "healthy", "unhealthy"})
-_DOWN = frozenset({"exited", "dead", "removing", "created"})
+_DOWN = frozenset({"exited", "dead", "removing", "created", "restarting"})
 
 
 def derive_status(facts: Facts) -> Status:
@@ -75,13 +80,16 @@ def derive_status(facts: Facts) -> Status:
 
 
 def _newest(facts: Facts) -> list[Replica]:
+    """Each replica by the newer word on it. One that the engine did not list is gone, unless it was heard of since."""
     seen = facts.seen
-    if seen is None or not seen.engine_ok or not _is_newest(seen.at, facts.replicas):
+    if seen is None or not seen.engine_ok:
         return list(facts.replicas)
     merged = []
     for replica in facts.replicas:
         state = seen.states.get(replica.name)
-        if state is not None:
+        if not _is_newest(seen.at, (replica,)):
+            merged.append(replica)
+        elif state is not None:
             merged.append(_corrected(replica, state))
     return merged
 

@@ -96,5 +96,6 @@ def _links(app: AppRow) -> dict[str, str]:
         "deployments": f"{base}/deployments",
         "events": f"{base}/events",
         "logs": f"{base}/logs",
+        "stats": f"{base}/stats",
         "env": f"{base}/env",
     }

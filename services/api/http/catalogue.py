@@ -126,6 +126,13 @@ _SERVER = (
     _code(507, "disk_full", "The disk is full", "Free disk space on the server, then send it again.", retryable=True),
     _code(
         503,
+        "stats_unavailable",
+        "What the app uses is not known now",
+        "Try again soon; GET /api/v1/system/status shows what is away, and GET /api/v1/apps/{app} the last sync.",
+        retryable=True,
+    ),
+    _code(
+        503,
         "database_unavailable",
         "The database does not answer",
         "Try again soon; GET /api/v1/system/status shows what is away.",

@@ -57,5 +57,7 @@ OPERATIONS: dict[str, Operation] = {
     "setEnv": Operation(errors=("app_deleting", "masked_value", "nothing_to_deploy", "image_not_kept")),
     "listEvents": Operation(errors=("cursor_expired",), text="text/event-stream"),
     "listAppEvents": Operation(errors=("cursor_expired",), text="text/event-stream"),
+    "getAppStats": Operation(errors=("stats_unavailable",)),
+    "getAppStatsHistory": Operation(errors=("stats_unavailable",)),
     "getAppLogs": Operation(errors=("runtime_unavailable",), text="text/plain"),
 }
