@@ -1,16 +1,14 @@
 """`dockup install`: settings of this shell go into `dockup.env`, and the machine starts Dockup at boot."""
 
 import os
-from pathlib import Path
 
 import typer
 
 from libs.common.config import PREFIX
 from libs.supervisor import unit
-from libs.supervisor.home import Home, write_durably
+from libs.supervisor.home import LAUNCHER, Home, write_durably
 from libs.supervisor.settings import find_home, read_env_file
 
-LAUNCHER = Path(__file__).parents[2] / "dockup"
 _NOT_KEPT = frozenset({"DOCKUP_HOME", "DOCKUP_URL", "DOCKUP_TOKEN"})
 
 

@@ -1,6 +1,7 @@
 """The Docker Engine of this machine: does one answer, and if not, start the distribution's."""
 
 import asyncio
+import enum
 import os
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,14 @@ _PAUSE = 0.2
 _STOP_SECONDS = 30.0
 
 
+class Standing(enum.Enum):
+    """`BARRED`: its socket is there, and not for this user; `SILENT`: none answers."""
+
+    ANSWERS = enum.auto()
+    BARRED = enum.auto()
+    SILENT = enum.auto()
+
+
 def answers(docker_host: str) -> bool:
     try:
         _with_engine(docker_host, Engine.ping)
@@ -41,21 +50,15 @@ def _with_engine(docker_host: str, work: Callable[[Engine], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def must_start(docker_host: str) -> bool:
-    """Whether it is for us to start an engine; `Problem` when none answers and that is not ours to mend."""
+def look(docker_host: str) -> Standing:
+    """How this user stands with the engine; `Problem` when none answers and the setting names where it should."""
     if answers(docker_host):
-        return False
-    path = Path(docker_host.removeprefix("unix://"))
-    if docker_host.startswith("unix://") and path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        raise Problem(f"this user may not use the Docker Engine at {path}. Run: sudo usermod -aG docker $USER (then log in again)")
+        return Standing.ANSWERS
     if docker_host != _USUAL:
         raise Problem(f"no Docker Engine answers at DOCKUP_DOCKER_HOST ({docker_host}); start it or correct the setting")
-    if os.geteuid() != 0:
-        raise Problem(
-            "no Docker Engine answers. Run this first: sudo apt-get install -y docker.io && "
-            "sudo usermod -aG docker $USER (then log in again)"
-        )
-    return True
+    path = Path(docker_host.removeprefix("unix://"))
+    barred = path.exists() and not os.access(path, os.R_OK | os.W_OK)
+    return Standing.BARRED if barred else Standing.SILENT
 
 
 def start(home: Home, docker_host: str, say: Callable[[str], None]) -> None:

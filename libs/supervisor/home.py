@@ -12,6 +12,7 @@ from libs.common.config import SettingError
 
 SERVICES = ("api", "builder", "runtime", "metrics", "router")
 NATS_USERS = (*SERVICES, "setup")
+LAUNCHER = Path(__file__).parents[2] / "dockup"
 _FOLDERS = ("run", "logs", "nats", "redis", "router")
 _LONGEST_PATH = 80
 """A unix socket's path ends at 107 bytes, and the longest of ours adds 27 to the folder's."""

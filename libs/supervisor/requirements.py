@@ -1,4 +1,4 @@
-"""What the machine must have, and how it comes: by apt-get as root, as a sentence with the command for everybody else."""
+"""What the machine must have, and how it comes: by apt-get as root, for everybody else `ordinary` says the command."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ _APT_SECONDS = 900
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
-    """`package` is the name in Debian and Ubuntu; `why` ends the sentence "NAME is missing: it …"."""
+    """`package` is the name in Debian and Ubuntu; `why` says what it does here."""
 
     name: str
     package: str
@@ -50,26 +50,25 @@ def widen_path() -> None:
     os.environ["PATH"] = f"{os.environ.get('PATH', '/usr/bin:/bin')}:{_SBIN}"
 
 
-def sentence(found: list[Requirement]) -> str:
-    parts = "; ".join(f"{each.name} {each.why}" for each in found)
-    packages = " ".join(each.package for each in found)
-    return f"missing on this machine: {parts}. Run this first: sudo apt-get install -y {packages}"
-
-
 def install(found: list[Requirement], say: Callable[[str], None]) -> None:
-    """Bring them with apt-get; `Problem` for anybody but root, or when apt-get fails."""
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise Problem(sentence(found))
+    """Bring them with apt-get, as root; `Problem` where there is none or it fails."""
     packages = [each.package for each in found]
+    if shutil.which("apt-get") is None:
+        raise Problem(f"missing on this machine, which has no apt-get: install {', '.join(packages)} (the names in Debian)")
     say(f"installing {', '.join(packages)} from the distribution")
     with _nothing_starts_by_itself():
         _apt("update")
-        _apt("install", "-y", "--no-install-recommends", *packages, *(["iptables"] if ENGINE in found else []))
+        _apt("install", "-y", "--no-install-recommends", *packages, *_companions(found))
     if Path("/run/systemd/system").is_dir():
         # We run these two ourselves; the distribution's own instances would only take ports and memory.
         idle = [each.package for each in found if each in {PROXY, CACHE}]
         if idle:
             subprocess.run(["systemctl", "disable", "--now", *idle], check=False, capture_output=True)
+
+
+def _companions(found: list[Requirement]) -> list[str]:
+    """What comes along when something is installed: the engine's firewall, and curl, which the commands at the end of `up` use."""
+    return [*(["iptables"] if ENGINE in found else []), *([] if available("curl") else ["curl"])]
 
 
 def _apt(*arguments: str) -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import msgspec
 
-from libs.supervisor import engine, ports, process, ready, requirements, settings, welcome
+from libs.supervisor import engine, ordinary, ports, process, ready, requirements, settings, welcome
 from libs.supervisor.home import SERVICES, Home, State
 from libs.supervisor.problem import Problem
 from libs.supervisor.progress import Progress
@@ -62,8 +62,11 @@ def prepare(home: Home, progress: Progress) -> State:
     settings.check(home, state, environ)
     with progress.step("looking at what the machine has"):
         requirements.widen_path()
-        start_engine = engine.must_start(wanted.docker_host)
+        standing = engine.look(wanted.docker_host)
+        start_engine = standing is engine.Standing.SILENT
         missing = requirements.missing(engine=start_engine, cache=not wanted.redis_url)
+        if os.geteuid() != 0 and (sentence := ordinary.refusal(missing, standing, ordinary.me())):
+            raise Problem(sentence)
     if missing:
         with progress.step("installing"):
             requirements.install(missing, progress.say)

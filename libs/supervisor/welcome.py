@@ -1,33 +1,42 @@
 """What `up` ends with: where to go, and three commands to try."""
 
-from libs.supervisor.home import Home
+import shlex
+import shutil
+
+from libs.supervisor.home import LAUNCHER, Home
 
 
 def text(home: Home, url: str) -> str:
     """`url` is the public one of the API, as the status says it."""
     curl = "curl"
     trust = ""
+    credentials = shlex.quote(str(home.credentials))
     if home.root_certificate.exists():
-        curl = f"curl --cacert {home.root_certificate}"
+        root = shlex.quote(str(home.root_certificate))
+        curl = f"curl --cacert {root}"
         trust = f"""
 Certificates    {home.root_certificate} is the root to trust: give it to curl with --cacert,
                 to a browser in its settings, or to this machine with
-                cp {home.root_certificate} /usr/local/share/ca-certificates/dockup.crt && update-ca-certificates"""
+                cp {root} /usr/local/share/ca-certificates/dockup.crt && update-ca-certificates"""
     return f"""
 Dockup is up.
 
 Address         {url}
 Credentials     {home.credentials}{trust}
-Logs            {home.logs} (or: dockup logs)
+Logs            {home.logs} (or: {shlex.quote(str(LAUNCHER))} logs)
 
-Try these:
+Try these{_curl_first()}:
 
   {curl} {url}/api/v1/system/status
 
-  KEY=$(sed -n 's/.*"api_key": *"\\([^"]*\\)".*/\\1/p' {home.credentials})
+  KEY=$(sed -n 's/.*"api_key": *"\\([^"]*\\)".*/\\1/p' {credentials})
   {curl} -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
     -d '{{"create":true,"project":"demo","name":"hello","image":"nginx:alpine","internal_port":80}}' \\
     '{url}/api/v1/deploy/hello?wait=120'
 
   {curl} -H "Authorization: Bearer $KEY" -H 'Accept: text/plain' '{url}/api/v1/apps/hello/logs?tail=20'
 """
+
+
+def _curl_first() -> str:
+    return "" if shutil.which("curl") else " (curl is missing here; apt-get install -y curl brings it)"
