@@ -33,9 +33,9 @@ obey() {
 useradd --create-home --shell /bin/bash ann
 
 say "no Python"
-refused "$source/dockup up --detach" "Python 3.11 or newer"
 cp -a "$source" $work
 chown -R ann: $work
+refused './dockup up --detach' "Python 3.11 or newer"
 obey
 
 say "somebody else's clone"
