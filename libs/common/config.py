@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -51,7 +51,9 @@ def _value(name: str, text: str, kind: object) -> object:
     try:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingError(name, f"is {text!r}, which does not fit: {error}") from error
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        takes = f"it takes {' or '.join(map(str, choices))}" if choices else str(error)
+        raise SettingError(name, f"is {text!r}, which does not fit: {takes}") from error
 
 
 def _is_list(kind: object) -> bool:

@@ -20,9 +20,10 @@ _NATS = range(14222, 14322)
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """Why a port cannot be had: `why` is the end of a sentence that starts with the port."""
+    """Why a port cannot be had: `why` goes on after the port, `instead` after "set … to"."""
 
     why: str
+    instead: str = "another one or end what has it"
 
 
 Probe = Callable[[int, str], Taken | None]
@@ -71,7 +72,7 @@ def _own(name: str, fixed: int | None, last: int | None, usual: range, probe: Pr
 
 def _must_be_free(name: str, port: int, address: str, probe: Probe) -> None:
     if taken := probe(port, address):
-        raise SettingError(name, f"port {port} {taken.why}; set {name} to another one or end what has it")
+        raise SettingError(name, f"port {port} {taken.why}; set {name} to {taken.instead}")
 
 
 def prober(ours: Ours) -> Probe:
@@ -82,14 +83,14 @@ def prober(ours: Ours) -> Probe:
         if error is None:
             return None
         if error.errno in {errno.EACCES, errno.EPERM}:
-            return Taken("takes root's rights")
+            return Taken("is for root alone", "another one, such as 8080 or 8443")
         if error.errno != errno.EADDRINUSE:
             return Taken(f"cannot be had ({error.strerror})")
         found = holders(port)
         if found and all(ours(pid) for pid in found):
             return None
         names = ", ".join(sorted({f"{_name(pid)} (pid {pid})" for pid in found}))
-        return Taken(f"is taken by {names}" if names else "is taken")
+        return Taken(f"is taken by {names}" if names else "is taken by a program that this user cannot see")
 
     return probe
 

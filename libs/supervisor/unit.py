@@ -1,6 +1,7 @@
 """How a reboot brings Dockup back: a systemd unit where there is systemd, else the line that the machine's own way takes."""
 
 import os
+import pwd
 import shlex
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ from libs.supervisor.problem import Problem
 UNIT = Path("/etc/systemd/system/dockup.service")
 
 
-def text(home: Path, launcher: Path) -> str:
+def text(home: Path, launcher: Path, user: str | None = None) -> str:
     """Write the unit. KillMode=process: a stop ends the supervisor, which ends its services; apps' proxy and engine stay."""
     return f"""[Unit]
 Description=Dockup
@@ -19,7 +20,7 @@ Wants=network-online.target docker.service
 After=network-online.target docker.service
 
 [Service]
-Environment={_quoted(f"DOCKUP_HOME={home}")}
+{f"User={user}{chr(10)}" if user else ""}Environment={_quoted(f"DOCKUP_HOME={home}")}
 ExecStart={_quoted(str(launcher)).replace("$", "$$")} up
 KillMode=process
 Restart=on-failure
@@ -42,9 +43,12 @@ def _quoted(word: str) -> str:
 
 
 def install(home: Home, launcher: Path) -> list[str]:
-    """Write and enable the unit, or say what to do where no systemd runs. Returns lines for the user."""
-    if not Path("/run/systemd/system").is_dir() or os.geteuid() != 0:
-        return _by_hand(home, launcher)
+    """Write and enable the unit, or say what to do where that is not ours to do. Returns lines for the user."""
+    root = os.geteuid() == 0
+    if not Path("/run/systemd/system").is_dir():
+        return _by_hand(home, launcher, root=root)
+    if not root:
+        return _for_root_to_do(home, launcher)
     UNIT.write_text(text(home.root, launcher), encoding="utf-8")
     for command in (["systemctl", "daemon-reload"], ["systemctl", "enable", "dockup"]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -57,15 +61,24 @@ def install(home: Home, launcher: Path) -> list[str]:
     ]
 
 
-def _by_hand(home: Home, launcher: Path) -> list[str]:
-    command = f"DOCKUP_HOME={_shell(home.root)} {_shell(launcher)} up --detach"
+def _for_root_to_do(home: Home, launcher: Path) -> list[str]:
+    """An ordinary user's Dockup runs as that user after a boot, too."""
     copy = home.root / "dockup.service"
-    copy.write_text(text(home.root, launcher), encoding="utf-8")
+    copy.write_text(text(home.root, launcher, pwd.getpwuid(os.geteuid()).pw_name), encoding="utf-8")
     return [
-        f"no systemd that we may use runs here; wrote the unit to {copy}",
-        "to have Dockup back after a reboot, do one of these:",
+        f"wrote the unit to {copy}; to have Dockup back after a reboot, run this:",
+        f"  sudo cp {_shell(copy)} {UNIT} && sudo systemctl daemon-reload && sudo systemctl enable dockup",
+        f"to undo it: sudo systemctl disable dockup && sudo rm {UNIT} && sudo systemctl daemon-reload",
+    ]
+
+
+def _by_hand(home: Home, launcher: Path, *, root: bool) -> list[str]:
+    command = f"DOCKUP_HOME={_shell(home.root)} {_shell(launcher)} up --detach"
+    openrc = [f"- OpenRC: put this line into /etc/local.d/dockup.start:  {command}"] if root else []
+    return [
+        "no systemd runs here; to have Dockup back after a reboot, do this:",
         f"- cron: add this line with `crontab -e`:  @reboot {command}",
-        f"- OpenRC: put this line into /etc/local.d/dockup.start:  {command}",
+        *openrc,
         "to undo it, take that line out again",
     ]
 

@@ -1,5 +1,6 @@
 """What `up` ends with: where to go, and three commands to try."""
 
+import os
 import shlex
 import shutil
 
@@ -10,6 +11,7 @@ def text(home: Home, url: str) -> str:
     """`url` is the public one of the API, as the status says it."""
     curl = "curl"
     trust = ""
+    sudo = _sudo()
     credentials = shlex.quote(str(home.credentials))
     if home.root_certificate.exists():
         root = shlex.quote(str(home.root_certificate))
@@ -17,7 +19,7 @@ def text(home: Home, url: str) -> str:
         trust = f"""
 Certificates    {home.root_certificate} is the root to trust: give it to curl with --cacert,
                 to a browser in its settings, or to this machine with
-                cp {root} /usr/local/share/ca-certificates/dockup.crt && update-ca-certificates"""
+                {sudo}cp {root} /usr/local/share/ca-certificates/dockup.crt && {sudo}update-ca-certificates"""
     return f"""
 Dockup is up.
 
@@ -39,4 +41,8 @@ Try these{_curl_first()}:
 
 
 def _curl_first() -> str:
-    return "" if shutil.which("curl") else " (curl is missing here; apt-get install -y curl brings it)"
+    return "" if shutil.which("curl") else f" (curl is missing here; {_sudo()}apt-get install -y curl brings it)"
+
+
+def _sudo() -> str:
+    return "" if os.geteuid() == 0 else "sudo "

@@ -52,8 +52,8 @@ for _ in $(seq 150); do docker version >/dev/null 2>&1 && break; sleep 0.2; done
 docker version >/dev/null || fail "no engine"
 
 say "wrong settings"
-refused 'DOCKUP_TLS=sometimes ./dockup up --detach' DOCKUP_TLS
-refused 'DOCKUP_HTTPS_PORT=443 ./dockup up --detach' "DOCKUP_HTTPS_PORT"
+refused 'DOCKUP_TLS=sometimes ./dockup up --detach' 'it takes internal'
+refused 'DOCKUP_HTTPS_PORT=443 ./dockup up --detach' 'DOCKUP_HTTPS_PORT: port 443 is for root alone'
 refused 'DOCKUP_HOME=/root/state ./dockup up --detach' DOCKUP_HOME
 mkdir /small
 mount -t tmpfs -o size=64m,mode=777 tmpfs /small

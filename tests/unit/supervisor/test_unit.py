@@ -15,6 +15,11 @@ def test_odd_paths_are_one_word() -> None:
     assert 'ExecStart="/opt/$$dock up/dockup" up' in unit
 
 
+def test_an_ordinary_users_stays_that_users() -> None:
+    assert "\nUser=" not in text(Path("/state"), Path("/opt/dockup/dockup"))
+    assert "\nUser=ann\nEnvironment=" in text(Path("/state"), Path("/opt/dockup/dockup"), "ann")
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze comes with systemd")
 @pytest.mark.parametrize("folder", ["plain", "with a space", "50% off"])
 def test_systemd_accepts_it(tmp_path: Path, folder: str) -> None:
