@@ -65,8 +65,8 @@ def prepare(home: Home, progress: Progress) -> State:
         standing = engine.look(wanted.docker_host)
         start_engine = standing is engine.Standing.SILENT
         missing = requirements.missing(engine=start_engine, cache=not wanted.redis_url)
-        if os.geteuid() != 0 and (sentence := ordinary.refusal(missing, standing, ordinary.me())):
-            raise Problem(sentence)
+        if os.geteuid() != 0 and (refused := ordinary.refusal(missing, standing, ordinary.me())):
+            raise Problem(refused)
     if missing:
         with progress.step("installing"):
             requirements.install(missing, progress.say)
