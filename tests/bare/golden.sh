@@ -44,8 +44,10 @@ reboot() {
     pkill -9 haproxy || true
     pkill -9 dockerd || true
     pkill -9 containerd || true
+    pkill -9 docker-init || fail "no app ran"
     while pgrep -x dockerd >/dev/null || pgrep -f libs.supervisor >/dev/null; do sleep 0.1; done
     rm -f /var/run/docker.pid
+    booted=$(date -u +%FT%T)
     say "boot: $boot"
     time sh -c "$boot" >/dev/null
 }
@@ -108,4 +110,8 @@ answers "$(field url </tmp/demo.json)"
 say "a reboot"
 reboot
 for file in app demo once; do answers "$(field url </tmp/$file.json)"; done
+for container in $(docker ps -q); do
+    started=$(docker inspect -f '{{.State.StartedAt}}' "$container")
+    [[ $started > $booted ]] || fail "$container runs since $started: it was not ended before the boot at $booted"
+done
 ./dockup status
