@@ -11,7 +11,7 @@ from libs.supervisor.home import Home, write_durably
 from libs.supervisor.settings import find_home, read_env_file
 
 LAUNCHER = Path(__file__).parents[2] / "dockup"
-_NOT_KEPT = frozenset({"DOCKUP_HOME", "DOCKUP_URL", "DOCKUP_TOKEN"})
+_NOT_KEPT = frozenset({"DOCKUP_HOME", "DOCKUP_URL", "DOCKUP_TOKEN", "DOCKUP_BACKUP_KEY"})
 
 
 def install() -> int:
