@@ -31,6 +31,11 @@ format:
     {{ python }} -m ruff format
     {{ python }} -m ruff check --fix
 
+[doc("Write docs/permissions.md anew from its table")]
+[group("check")]
+permissions:
+    {{ python }} -c "from services.api.http.permissions import page; open('docs/permissions.md', 'w').write(page())"
+
 [doc("Lint, types, and who may import whom")]
 [group("check")]
 check:

@@ -50,6 +50,27 @@ _CODES = (
         hint="Use an image that was built for this machine's architecture.",
     ),
     FailureCode(
+        code="image_not_kept",
+        title="The image is not kept any more",
+        hint="Deploy another image or upload it again; DOCKUP_KEEP_RELEASES says how many releases keep theirs.",
+    ),
+    FailureCode(
+        code="upload_invalid",
+        title="The upload is no image that can be taken",
+        hint="Send the output of docker save for exactly one image: docker save NAME:TAG.",
+    ),
+    FailureCode(
+        code="upload_too_large",
+        title="The upload is too large",
+        hint="Make the image smaller; DOCKUP_UPLOAD_MAX_MB bounds an upload, and what it unpacks to by twice as much.",
+    ),
+    FailureCode(
+        code="upload_lost",
+        title="The uploaded file is gone",
+        hint="Upload the image again.",
+        retryable=True,
+    ),
+    FailureCode(
         code="registry_auth_failed",
         title="The registry refused the credentials",
         hint="Add or correct the registry's username and password under /registries.",

@@ -3,6 +3,7 @@
 Encryption is Fernet (AES-128-CBC with HMAC-SHA256) with any number of keys: the first encrypts, all decrypt.
 """
 
+import base64
 import hashlib
 import re
 from typing import TypeVar
@@ -47,6 +48,13 @@ def fingerprint(secret: str) -> str:
 
 def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
+
+
+def spellings(value: str) -> frozenset[str]:
+    """The value and its base64, standard and URL-safe: what a program prints of a secret when it does not print the secret."""
+    raw = value.encode()
+    coded = {encode(raw).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return frozenset({value, *coded}) if len(value) >= _SHORTEST_MASKED else frozenset()
 
 
 def mask(text: str, values: tuple[str, ...]) -> str:

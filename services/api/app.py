@@ -30,6 +30,7 @@ from services.api.settings import Settings
 from services.api.site.controllers import SiteController
 from services.api.system.controllers import SystemController, healthz, metrics
 from services.api.system.health import Health
+from services.api.uploads import sweep
 
 EDGE_ROUTES = (SystemController, AuthController, UserController, ApiKeyController, LogsController)
 _LONGEST_BODY = 4 * 1024 * 1024
@@ -91,7 +92,8 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     app.state.throttle = Throttle(cache, core.settings.instance)
     app.state.health = Health(core, cache)
     await first_admin.ensure(core)
-    tasks = [asyncio.create_task(core.run()), asyncio.create_task(_answer_pings(core, app.state.health))]
+    work = (core.run(), _answer_pings(core, app.state.health), sweep.run(core.db, core.spool.folder))
+    tasks = [asyncio.create_task(each) for each in work]
     for task in tasks:
         task.add_done_callback(partial(_ended, app))
     try:

@@ -6,6 +6,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from nats.aio.client import Client
 
@@ -20,6 +21,7 @@ from services.api.freshness import Freshness
 from services.api.observations import observe
 from services.api.relay import Relay
 from services.api.settings import Settings
+from services.api.uploads.spool import Spool
 from services.api.wakes import Wakes
 
 
@@ -32,6 +34,7 @@ class Core:
         self.vault = Vault(settings.secret_key)
         self.fresh = Freshness(db.sqlite_path)
         self.wakes = Wakes()
+        self.spool = Spool(Path(settings.spool or f"{settings.home}/spool"), settings.upload_max_mb * 1024**2)
         self.bus = Bus(Client(), "api")
         self.relay = Relay(db, partial(rebuild, db))
         self.look_at_bus: Callable[[], None] = lambda: None
@@ -40,7 +43,9 @@ class Core:
 
     @classmethod
     async def open(cls, settings: Settings) -> "Core":
-        return cls(settings, await Database.open(settings.database, settings.base_domain))
+        db = await Database.open(settings.database, settings.base_domain)
+        db.keep_releases = settings.keep_releases
+        return cls(settings, db)
 
     async def run(self) -> None:
         """Connect the bus, however long it takes, and carry what is said both ways. Ends when it is cancelled."""

@@ -40,9 +40,10 @@ class Answer(msgspec.Struct, kw_only=True):
 Effect = Callable[[Tx], Awaitable[Answer]]
 
 
-async def once(core: Core, request: Request[Any, Any, Any], principal: Principal, effect: Effect) -> Answer:
+async def once(core: Core, request: Request[Any, Any, Any], principal: Principal, effect: Effect, body: bytes | None = None) -> Answer:
     """Run `effect` in a write transaction, at most once for each `Idempotency-Key` of `principal` in 24 hours.
 
+    `body` is what stands for the body where the route read it by itself.
     `422 idempotency_key_reused` when the key came with another method, path, query or body before.
     """
     key = request.headers.get("idempotency-key")
@@ -51,7 +52,7 @@ async def once(core: Core, request: Request[Any, Any, Any], principal: Principal
             return await effect(tx)
     if not 1 <= len(key) <= _LONGEST or not key.isascii() or not key.isprintable():
         raise invalid("/Idempotency-Key", f"takes 1 to {_LONGEST} printable ASCII characters")
-    fingerprint = await _fingerprint(request)
+    fingerprint = await _fingerprint(request, body)
     who = principal.user_id
     async with core.db.begin() as tx:
         first = await _claim(core, tx, who, key, fingerprint)
@@ -83,7 +84,8 @@ async def _claim(core: Core, tx: Tx, who: str, key: str, fingerprint: str) -> An
     return answer
 
 
-async def _fingerprint(request: Request[Any, Any, Any]) -> str:
+async def _fingerprint(request: Request[Any, Any, Any], body: bytes | None) -> str:
     query = sorted((name, value) for name, value in request.query_params.multi_items() if name not in _NOT_PART)
-    parts = [request.method.encode(), request.url.path.encode(), msgspec.json.encode(query), await request.body()]
+    content = await request.body() if body is None else body
+    parts = [request.method.encode(), request.url.path.encode(), msgspec.json.encode(query), content]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -16,6 +16,7 @@ from services.api.db.database import Database
 from services.api.db.tables import CursorRow
 
 _decoder = msgspec.json.Decoder(Observation)
+_seen = msgspec.json.Decoder(Seen)
 
 
 async def observe(db: Database, body: bytes) -> set[str]:
@@ -40,7 +41,16 @@ async def observe(db: Database, body: bytes) -> set[str]:
 
 
 def _note(app: AppRow, observation: Observation, samples: Sequence[ReplicaSample]) -> None:
-    seen = Seen(at=observation.at, engine_ok=observation.engine_ok, states={sample.replica: sample.state for sample in samples})
+    if app.seen and _is_later(_seen.decode(app.seen), observation):
+        return
+    seen = Seen(
+        at=observation.at,
+        engine_ok=observation.engine_ok,
+        states={sample.replica: sample.state for sample in samples},
+        memory={sample.replica: sample.memory_usage for sample in samples if sample.memory_usage is not None},
+        source=observation.source,
+        number=observation.number,
+    )
     app.seen = msgspec.json.encode(seen).decode()
     if not observation.engine_ok:
         return  # what was known goes stale by itself
@@ -48,6 +58,11 @@ def _note(app: AppRow, observation: Observation, samples: Sequence[ReplicaSample
     app.synced_at = observation.at
     app.cpu_usage = _sum([sample.cpu_usage for sample in running], 2)
     app.memory_usage = _sum([sample.memory_usage for sample in running], 1)
+
+
+def _is_later(seen: Seen, observation: Observation) -> bool:
+    """Several instances of the API take observations, and one may be overtaken. The number decides, for clocks jump."""
+    return seen.source == observation.source and seen.number > observation.number
 
 
 def _sum(values: Sequence[float | None], digits: int) -> float | None:

@@ -3,12 +3,14 @@
 from litestar.types import ControllerRouterHandler
 
 from services.api.apps.controllers import AppController, ProjectAppController
+from services.api.audit.controllers import AuditController
 from services.api.deployments.controllers import DeployController, DeploymentController
 from services.api.env.controllers import EnvController
 from services.api.events.controllers import EventController
 from services.api.lifecycle.controllers import LifecycleController
 from services.api.projects.controllers import MemberController, ProjectController
 from services.api.recovery.controllers import RecoveryController
+from services.api.stats.controllers import StatsController
 
 STATE_ROUTES: list[ControllerRouterHandler] = [
     ProjectController,
@@ -21,4 +23,6 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     EnvController,
     EventController,
     RecoveryController,
+    AuditController,
+    StatsController,
 ]

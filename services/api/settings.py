@@ -13,7 +13,10 @@ _HTTP, _HTTPS = 80, 443
 
 
 class Settings(Common, frozen=True, kw_only=True):
-    """`DOCKUP_…` of the API. Sizes in MB, times in seconds. An empty `database_url` is a SQLite file in `home`."""
+    """`DOCKUP_…` of the API. Sizes in MB, times in seconds. An empty `database_url` is a SQLite file in `home`.
+
+    An empty `spool` is a folder in `home`; the builder must be told the same.
+    """
 
     secret_key: Annotated[str, msgspec.Meta(pattern=_FERNET_KEYS)]
     nats_setup_url: str
@@ -30,6 +33,8 @@ class Settings(Common, frozen=True, kw_only=True):
     sync_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
     tls: Literal["internal", "acme", "off"] = "internal"
     upload_max_mb: Annotated[int, msgspec.Meta(ge=1)] = 8192
+    spool: str = ""
+    keep_releases: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
 
     @property
     def database(self) -> str:

@@ -1,6 +1,7 @@
 """The builder: takes commands from the bus and makes images of what they name."""
 
 import asyncio
+from pathlib import Path
 
 from libs.common import service
 from libs.common.bus import Bus
@@ -17,7 +18,14 @@ async def serve(settings: Settings, bus: Bus) -> None:
     health = Health(deleted)
     await service.answer_pings(bus, health.check)
     engine = await Engine.wait(settings.docker_host)
-    handlers = bind(engine=engine, bus=bus, deleted=deleted, pull_seconds=settings.pull_seconds)
+    handlers = bind(
+        engine=engine,
+        bus=bus,
+        deleted=deleted,
+        pull_seconds=settings.pull_seconds,
+        spool=Path(settings.spool or f"{settings.home}/spool"),
+        upload_bytes=settings.upload_max_mb * 1024**2,
+    )
     worker = Worker(bus, handlers, count=settings.workers, ready=health.ready)
     health.watch(engine, worker)
     try:

@@ -1,4 +1,4 @@
-"""Which apps are being deleted: work for them is given up, and what it made is taken back."""
+"""Which apps are being deleted and which releases nobody waits for: work for them is given up, and what it made is taken back."""
 
 import asyncio
 
@@ -14,6 +14,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """All that matters here of an entry of `desired`; the entry that says that the bucket is complete has none of it."""
 
     intent: Intent | None = None
+    dropped: int = 0
 
 
 class Deleted:
@@ -31,9 +32,14 @@ class Deleted:
         entry = self._mirror.entries.get(app_id)
         return entry is not None and entry.intent is Intent.DELETED
 
-    async def wait(self, app_id: str) -> None:
-        """Return when the app is being deleted."""
-        while app_id not in self:
+    def drops(self, app_id: str, release: int) -> bool:
+        """Whether nobody waits for the release's image: it was cancelled or superseded, or its app is being deleted."""
+        entry = self._mirror.entries.get(app_id)
+        return entry is not None and (entry.intent is Intent.DELETED or entry.dropped >= release)
+
+    async def wait(self, app_id: str, release: int) -> None:
+        """Return when nobody waits for the release any more."""
+        while not self.drops(app_id, release):
             await self._change.wait()
 
     def _changed(self, _key: str, _entry: Wish | None) -> None:

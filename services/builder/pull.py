@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import structlog
 
@@ -20,11 +18,9 @@ from libs.common.engine.errors import (
     RegistryUnreachable,
 )
 from libs.common.engine.pulls import PullProgress
-from libs.common.messages.builder import ImageFailed, ImageProgress, ImageReady, ImageStarted, PrepareImage
+from libs.common.messages.builder import ImageProgress, PrepareImage
 from libs.common.messages.failure import Failure
-
-Event = ImageStarted | ImageProgress | ImageReady | ImageFailed
-Say = Callable[[Event], Coroutine[Any, Any, None]]
+from services.builder.words import Say
 
 PROGRESS_SECONDS = 2.0
 _CODES: dict[type[PullError], str] = {

@@ -1,10 +1,13 @@
 """The metrics service: what every container of this installation is doing, said every sync."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 
 from libs.common import service
 from libs.common.bus import Bus
-from services.metrics.handlers import ENGINE_EVENTS
+from services.metrics.handlers import ENGINE_EVENTS, QUERIES
+from services.metrics.history.keeper import History
 from services.metrics.latest import Latest
 from services.metrics.observe import Observer
 from services.metrics.settings import Settings
@@ -12,14 +15,19 @@ from services.metrics.settings import Settings
 
 async def serve(settings: Settings, bus: Bus) -> None:
     latest = Latest(settings.redis_url, settings.sync_seconds)
-    observer = Observer(settings, bus, latest)
+    history = History(Path(settings.home) / "metrics" / "history.db", settings.sync_seconds)
+    observer = Observer(settings, bus, latest, history)
     try:
         await service.answer_pings(bus, observer.check)
+        for call, answer in QUERIES.items():
+            await bus.serve(call, partial(answer, observer, history))
         async with asyncio.TaskGroup() as group:
+            group.create_task(history.run())
             group.create_task(observer.run())
             group.create_task(observer.listen(ENGINE_EVENTS))
     finally:
         observer.close()
+        history.close()
         await latest.close()
 
 

@@ -37,24 +37,45 @@ class Sampler:
 
     def __init__(self) -> None:
         self._readings: dict[str, Reading] = {}
+        self._calls: dict[str, Reading] = {}
 
     def take(self, listed: list[ContainerListed], usages: dict[str, Usage], now: float) -> tuple[ReplicaSample, ...]:
         """One sample for each container that says whose it is."""
         self._readings = {seen.id: read(self._readings.get(seen.id), usages[seen.id], now) for seen in listed if seen.id in usages}
-        return tuple(self._sample(seen, usages.get(seen.id)) for seen in listed if is_replica(seen))
+        self._calls = {container_id: self._calls[container_id] for container_id in self._calls.keys() & usages.keys()}
+        return tuple(_sample(seen, usages.get(seen.id), self._readings.get(seen.id)) for seen in listed if is_replica(seen))
 
-    def _sample(self, seen: ContainerListed, usage: Usage | None) -> ReplicaSample:
-        reading = self._readings.get(seen.id)
-        rate = reading.rate if reading else None
-        return ReplicaSample(
-            app_id=seen.labels["dockup.app"],
-            release=int(seen.labels["dockup.release"]),
-            replica=seen.name,
-            container_id=seen.id,
-            state=seen.state,
-            cpu_usage=None if rate is None else round(rate, 2),
-            memory_usage=None if usage is None else round(usage.memory_bytes / MEGABYTE, 2),
-        )
+    def now(self, listed: list[ContainerListed], usages: dict[str, Usage], now: float) -> tuple[ReplicaSample, ...]:
+        """As `take`, of some containers between two syncs, whose own rates stay as they are.
+
+        A rate here is that since the last sync or the last such call, whichever is later.
+        """
+        for seen in listed:
+            if usage := usages.get(seen.id):
+                before = self._readings.get(seen.id)
+                last = self._calls.get(seen.id)
+                newer = max((each for each in (before, last) if each is not None), key=lambda each: each.at, default=None)
+                self._calls[seen.id] = read(newer, usage, now)
+        return tuple(_sample(seen, usages.get(seen.id), self._calls.get(seen.id)) for seen in listed if is_replica(seen))
+
+
+def _sample(seen: ContainerListed, usage: Usage | None, reading: Reading | None) -> ReplicaSample:
+    rate = reading.rate if reading and usage else None
+    return ReplicaSample(
+        app_id=seen.labels["dockup.app"],
+        release=int(seen.labels["dockup.release"]),
+        replica=seen.name,
+        container_id=seen.id,
+        state=seen.state,
+        cpu_usage=None if rate is None else round(rate, 2),
+        memory_usage=None if usage is None else round(usage.memory_bytes / MEGABYTE, 2),
+        memory_limit=None if usage is None or usage.memory_limit is None else round(usage.memory_limit / MEGABYTE, 2),
+        network_rx_bytes=usage.network_rx_bytes if usage else None,
+        network_tx_bytes=usage.network_tx_bytes if usage else None,
+        block_read_bytes=usage.block_read_bytes if usage else None,
+        block_write_bytes=usage.block_write_bytes if usage else None,
+        pids=usage.pids if usage else None,
+    )
 
 
 def is_replica(seen: ContainerListed) -> bool:

@@ -156,7 +156,8 @@ class Applier:
         if slot is None or self.live is None:
             return []
         hosts, upstreams = self._table.hosts(app_id), self._table.upstreams(app_id)
-        steps = plan.plan(render.backend(slot), hosts, upstreams, self.live, tls=self._authority is not None)
+        tls, paused = self._authority is not None, self._table.paused(app_id)
+        steps = plan.plan(render.backend(slot), hosts, upstreams, self.live, tls=tls, paused=paused)
         for step in steps:
             plan.note(self.live, step)
         return steps

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from services.router import render, runtime_api
+from services.router.entries import backend_of
 from services.router.files import Files
 
 State = Literal["ready", "drain", "maint"]
@@ -45,7 +46,7 @@ def _state(admin: int) -> State:
 
 def _hosts(text: str) -> dict[str, str]:
     rows = (line.split() for line in text.splitlines())
-    return {row[1]: row[2] for row in rows if len(row) == 3 and render.slot_of(row[2]) is not None}  # noqa: PLR2004 - pointer, key, value
+    return {row[1]: row[2] for row in rows if len(row) == 3 and render.slot_of(backend_of(row[2])) is not None}  # noqa: PLR2004 - pointer, key, value
 
 
 def _certificates(text: str) -> set[str]:

@@ -42,6 +42,14 @@ APP_NOT_RUNNING = Page(
     "Start or deploy the app; its status_reason says why it does not run.",
     5,
 )
+APP_PAUSED = Page(
+    "app_paused",
+    503,
+    "The app is paused",
+    "The app's containers stand still: open connections go on once it is unpaused, new requests are not taken.",
+    "Unpause the app: POST /api/v1/apps/{app}/unpause.",
+    5,
+)
 APP_UNREACHABLE = Page(
     "app_unreachable",
     503,
@@ -73,8 +81,8 @@ REQUEST_TIMEOUT = Page("request_timeout", 408, "The request came too slowly", "I
 
 FOR_APPS = (BAD_REQUEST, REQUEST_TIMEOUT, APP_UNREACHABLE, APP_BROKEN_ANSWER, APP_TIMEOUT)
 FOR_API = (BAD_REQUEST, REQUEST_TIMEOUT, API_UNAVAILABLE, API_BROKEN_ANSWER, API_TIMEOUT)
-FOR_PEOPLE = (UNKNOWN_HOST, APP_NOT_RUNNING)
-EVERY = (UNKNOWN_HOST, NOT_FOUND, APP_NOT_RUNNING, *FOR_APPS, *FOR_API)
+FOR_PEOPLE = (UNKNOWN_HOST, APP_NOT_RUNNING, APP_PAUSED)
+EVERY = (UNKNOWN_HOST, NOT_FOUND, APP_NOT_RUNNING, APP_PAUSED, *FOR_APPS, *FOR_API)
 
 
 def problem(page: Page, url: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from libs.common.messages.runtime import Upstream
+from services.router.entries import backend_of, entry
 from services.router.live import Live, State
 
 
@@ -30,7 +31,7 @@ class RemoveCertificate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MapHost(msgspec.Struct, frozen=True, kw_only=True):
-    """`known`: the map has the host already, with another backend."""
+    """`backend` is the entry of the map; `known`: it has the host already, with another entry."""
 
     host: str
     backend: str
@@ -44,14 +45,15 @@ class UnmapHost(msgspec.Struct, frozen=True, kw_only=True):
 Step = AddServer | SetServer | AddCertificate | RemoveCertificate | MapHost | UnmapHost
 
 
-def plan(backend: str, hosts: Sequence[str], upstreams: Sequence[Upstream], live: Live, *, tls: bool) -> list[Step]:
+def plan(backend: str, hosts: Sequence[str], upstreams: Sequence[Upstream], live: Live, *, tls: bool, paused: bool = False) -> list[Step]:
     """New servers first, then the old ones drain, then the hosts lead here; last goes what is not wanted any more."""
-    leaving = [host for host, target in live.hosts.items() if target == backend and host not in hosts]
+    leaving = [host for host, target in live.hosts.items() if backend_of(target) == backend and host not in hosts]
+    target = entry(backend, paused=paused)
     return [
         *_arriving(backend, upstreams, live),
         *_draining(backend, upstreams, live),
         *(AddCertificate(host=host) for host in hosts if tls and host not in live.certificates),
-        *(MapHost(host=host, backend=backend, known=host in live.hosts) for host in hosts if live.hosts.get(host) != backend),
+        *(MapHost(host=host, backend=target, known=host in live.hosts) for host in hosts if live.hosts.get(host) != target),
         *(UnmapHost(host=host) for host in leaving),
         *(RemoveCertificate(host=host) for host in leaving if host in live.certificates),
         *_going(backend, upstreams, live),

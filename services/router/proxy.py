@@ -6,6 +6,7 @@ import structlog
 
 from services.router import live, ports, render
 from services.router.apply import Applier
+from services.router.entries import backend_of
 from services.router.files import Files
 from services.router.haproxy import HAProxy
 from services.router.problem import Problem
@@ -44,7 +45,7 @@ class Proxy:
         except Problem as problem:
             logger.warning("haproxy.not_introduced", problem=str(problem))
             return
-        slots = {host: render.slot_of(backend) for host, backend in found.hosts.items()}
+        slots = {host: render.slot_of(backend_of(backend)) for host, backend in found.hosts.items()}
         self._table.claim({host: slot for host, slot in slots.items() if slot is not None})
 
     async def keep(self) -> None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from services.router import pages
+from services.router.entries import PAUSED, entry
 from services.router.files import Files
 from services.router.settings import Settings
 from services.router.table import Table
@@ -60,7 +61,8 @@ def config(table: Table, frame: Frame) -> str:
 
 def host_map(table: Table, settings: Settings) -> str:
     lines = [f"{host} {API}" for host in api_hosts(settings)]
-    lines += [f"{host} {backend(slot)}" for app_id, slot in table.slots.items() for host in table.hosts(app_id)]
+    apps = [(app_id, entry(backend(slot), paused=table.paused(app_id))) for app_id, slot in table.slots.items()]
+    lines += [f"{host} {target}" for app_id, target in apps for host in table.hosts(app_id)]
     return "\n".join(lines) + "\n"
 
 
@@ -138,12 +140,16 @@ def _frontend(frame: Frame) -> str:
         *plain,
         *(secret if settings.tls != "off" else []),
         "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
-        f"http-request set-var(txn.backend) var(txn.host),map({files.host_map})",
+        f"http-request set-var(txn.entry) var(txn.host),map({files.host_map})",
+        "http-request set-var(txn.backend) var(txn.entry),field(1,/) if { var(txn.entry) -m found }",
         "http-request set-var-fmt(txn.id) req_%[uuid()]",
         "http-request set-var(txn.id) req.hdr(x-request-id) if { req.hdr(x-request-id) -m reg ^[A-Za-z0-9._-]{1,128}$ }",
         *_answers(pages.UNKNOWN_HOST, f"!{known}", files),
         *([f"http-request redirect location {redirect} code 308 unless {{ ssl_fc }}"] if settings.tls != "off" else []),
         # A worker that a reload replaced counts no server as usable, yet still serves its open connections.
+        *_answers(
+            pages.APP_PAUSED, f"{{ var(txn.entry),field(2,/) -m str {PAUSED} }} {{ var(txn.backend),nbsrv eq 0 }} !{{ stopping }}", files
+        ),
         *_answers(pages.APP_NOT_RUNNING, "{ var(txn.backend),nbsrv eq 0 } !{ stopping }", files),
         *_forwarded(),
         f"http-request set-var(txn.probe) bool(true) if {{ req.hdr(x-dockup-probe) -m str {frame.probe_token} }}",

@@ -88,6 +88,9 @@ class Table:
     def upstreams(self, app_id: str) -> tuple[Upstream, ...]:
         return self.routes[app_id].upstreams
 
+    def paused(self, app_id: str) -> bool:
+        return self.routes[app_id].paused
+
     def draining(self, app_id: str) -> list[str]:
         """The upstreams of the app that may still hold sessions, by name."""
         route = self.routes.get(app_id)

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from libs.common import clock
 from libs.common.engine import containers
+from libs.common.engine.connect import Engine
 from libs.common.engine.errors import Conflict, EngineError, ImageMissing, NotFound, StartFailed
 from libs.common.messages.api import Release
 from libs.common.secrets import UnreadableError
@@ -30,6 +32,7 @@ from services.runtime.steps import (
     EnsureNetwork,
     FailCandidate,
     KeepRunning,
+    PauseReplica,
     Probe,
     ProbeProxy,
     PublishRoute,
@@ -37,10 +40,12 @@ from services.runtime.steps import (
     Retire,
     StartReplica,
     Step,
+    Unpause,
     UpdateLimits,
 )
 
 _TROUBLE_PAUSE = 5.0
+_FREEZE_PAUSE = 0.5
 _NETWORK_TRIES = 3
 _NO_NETWORK = re.compile(r"network \S+ not found|no such network", re.IGNORECASE)
 
@@ -201,7 +206,31 @@ async def update_limits(app: App, step: UpdateLimits) -> None:
     except EngineError as error:
         # The engine refuses a limit below what is in use: the next container gets it.
         logger.warning("runtime.limits_refused", container=step.container, error=str(error))
+        if (replica := app.view.replicas.get(step.container)) is not None:
+            app.teller.tell(facts.limits_refused(app.desired, replica, str(error)))
     app.view.change(step.container, limits=step.limits)
+
+
+async def pause_replica(app: App, step: PauseReplica) -> None:
+    await _freeze_or_thaw(app, step.container, containers.pause)
+
+
+async def unpause(app: App, step: Unpause) -> None:
+    app.view.change(step.container, thawed=clock.now())
+    await _freeze_or_thaw(app, step.container, containers.unpause)
+
+
+async def _freeze_or_thaw(app: App, container_id: str, act: Callable[[Engine, str], Awaitable[None]]) -> None:
+    """What the engine refuses is seen by the look that follows: the container ended meanwhile."""
+    try:
+        await act(app.world.engine, container_id)
+    except NotFound:
+        app.vanish(container_id)
+        return
+    except EngineError as error:
+        logger.warning("runtime.not_frozen", container=container_id, error=str(error))
+        await asyncio.sleep(_FREEZE_PAUSE)
+    await app.refresh(container_id)
 
 
 async def remove_network(app: App, step: RemoveNetwork) -> None:
@@ -234,6 +263,8 @@ STEPS: Mapping[type[Step], Do] = {
     FailCandidate: fail_candidate,
     KeepRunning: keep_running,
     UpdateLimits: update_limits,
+    PauseReplica: pause_replica,
+    Unpause: unpause,
     Retire: retire,
     RemoveNetwork: remove_network,
     AnnounceSettled: announce_settled,

@@ -6,6 +6,7 @@ from libs.common.messages.failure import Failure
 from libs.common.messages.runtime import (
     AppAhead,
     AppRemoved,
+    LimitsRefused,
     ReleaseFailed,
     ReleaseLive,
     ReplicaCrashLooping,
@@ -76,6 +77,11 @@ def crash_looping(app_id: str, replica: Replica, deaths: Deaths) -> ReplicaEvent
     times = max(deaths.row, len(deaths.times))
     message = f"{replica.key} died {times} times without a minute of life between; its starts come ever later, up to a minute apart."
     return _event(ReplicaCrashLooping, app_id, replica, f"looping.{replica.finished_at or 'vanished'}", message=message)
+
+
+def limits_refused(desired: Desired, replica: Replica, why: str) -> ReplicaEvent:
+    message = f"The engine refused the new limits of {replica.key}: {why}"
+    return _event(LimitsRefused, desired.app_id, replica, f"limits.{desired.epoch}.{desired.revision}", message=message)
 
 
 def removed(app_id: str, replica: Replica) -> ReplicaEvent:

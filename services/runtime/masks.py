@@ -1,7 +1,7 @@
 """Which values of an app's environment may never be shown."""
 
 from libs.common.messages.api import Desired
-from libs.common.secrets import UnreadableError, is_secret_name, mask
+from libs.common.secrets import UnreadableError, is_secret_name, mask, spellings
 from services.runtime.world import World
 
 
@@ -21,7 +21,9 @@ class Masks:
                 env = world.env_of(release)
             except UnreadableError:
                 continue  # no container was made with it either
-            self._values |= {value for name, value in env.items() if is_secret_name(name)}
+            for name, value in env.items():
+                if is_secret_name(name):
+                    self._values |= spellings(value)
 
     def hide(self, text: str) -> str:
         return mask(text, tuple(self._values)) if self._values else text

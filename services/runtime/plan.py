@@ -20,6 +20,7 @@ from services.runtime.steps import (
     CreateReplica,
     EnsureNetwork,
     KeepRunning,
+    PauseReplica,
     Probe,
     ProbeProxy,
     PublishRoute,
@@ -27,6 +28,7 @@ from services.runtime.steps import (
     Retire,
     StartReplica,
     Step,
+    Unpause,
     UpdateLimits,
     Wait,
 )
@@ -49,6 +51,7 @@ def plan(desired: Desired, seen: Seen, now: Now) -> list[Step]:
     steps = failed + _network(desired, seen)
     for target in targets:
         steps += _bring_up(target, seen, now)
+        steps += _freeze(target, desired, seen, now)
     steps += _route(desired, seen, targets, now)
     steps += _go_live(desired, seen, targets)
     for target in targets:
@@ -91,11 +94,28 @@ def _advance(replica: Replica, target: Target, seen: Seen, now: Now) -> list[Ste
     """The next step of one wanted replica on its way to being healthy and staying so."""
     if replica.leaving or replica.state == ReplicaState.DEAD:
         return [Retire(replica.id)] if seen.may_remove else []
-    if replica.state in _ALIVE:
+    if replica.running:
         return [_probe(replica, target)]
     if replica.state in {ReplicaState.CREATED, ReplicaState.EXITED}:
         return _after_pause(replica.key, seen, now) or [StartReplica(replica.id)]
     return []  # the engine restarts or removes it: it says when that is done
+
+
+def _freeze(target: Target, desired: Desired, seen: Seen, now: Now) -> list[Step]:
+    """Pause what is to be paused once no router sends it a request any more; have the rest go on where that was asked for."""
+    there = [replica for replica in members(target, seen).values() if not replica.leaving]
+    if not target.frozen:
+        # Of what nobody asked to pause: somebody did it by hand, and it stays so until somebody asks for the contrary.
+        return [Unpause(replica.id) for replica in there if replica.paused and desired.thaw]
+    if not seen.applied(now):
+        return []
+    fit = [replica for replica in there if replica.running and replica.health != Health.STARTING]
+    return [PauseReplica(replica.id) for replica in fit if not _is_fronting(replica, seen)]
+
+
+def _is_fronting(replica: Replica, seen: Seen) -> bool:
+    upstream = seen.upstream(replica)
+    return upstream is not None and upstream.draining_since is None
 
 
 def _probe(replica: Replica, target: Target) -> Probe:
@@ -154,11 +174,15 @@ def _retire(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now)
     if not seen.may_remove:
         return [Wait(0, "desired is not complete: nothing is removed")]
     # Until the API has taken notice that the candidate is live, the release before it could still be wanted back.
-    undecided = desired.current.number if desired.current and pending(desired, seen) and targets else None
+    undecided = (
+        desired.current.number if desired.current and desired.intent != Intent.STOPPED and pending(desired, seen) and targets else None
+    )
     return [step for replica in extra if replica.key.release != undecided or replica.leaving for step in _let_go(replica, seen, now)]
 
 
 def _let_go(replica: Replica, seen: Seen, now: Now) -> list[Step]:
+    if replica.paused and not replica.leaving:
+        return [Unpause(replica.id)]
     seconds = 0.0 if replica.leaving or not replica.running else drained_in(replica, seen, now)
     if seconds == 0:
         return [Retire(replica.id)]

@@ -46,6 +46,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
     `policy` and `limits` are None while unknown. `up_since` is by the engine's clock (see `clock.py`) in seconds; `starts` counts the
     starts by this process; `flips` the changes of health since the start. `leaving`: it got TERM from us, or will at once.
+    `thawed` is when we had it go on, RFC 3339.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     starts: int = 0
     excused: bool = False
     leaving: bool = False
+    thawed: str | None = None
 
     @property
     def upstream(self) -> str:
@@ -82,6 +84,10 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def running(self) -> bool:
         return self.state == ReplicaState.RUNNING
+
+    @property
+    def paused(self) -> bool:
+        return self.state == ReplicaState.PAUSED
 
     @property
     def stopped(self) -> bool:

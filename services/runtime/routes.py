@@ -21,6 +21,7 @@ def route_of(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now
         revision=1 + max([seen.route.revision if seen.route else 0, *(router.revision for router in seen.routers)]),
         hosts=() if gone else desired.hosts,
         upstreams=() if gone else _upstreams(seen, targets, now),
+        paused=not gone and _stands_still(seen, targets),
     )
 
 
@@ -29,7 +30,7 @@ def must_write(route: Route, seen: Seen) -> bool:
     last = seen.route
     if last is None or not seen.stored or any(router.revision > last.revision for router in seen.routers):
         return True
-    return (last.hosts, last.upstreams, last.slug) != (route.hosts, route.upstreams, route.slug)
+    return (last.hosts, last.upstreams, last.slug, last.paused) != (route.hosts, route.upstreams, route.slug, route.paused)
 
 
 def front_of(seen: Seen, targets: tuple[Target, ...]) -> Generation | None:
@@ -38,13 +39,23 @@ def front_of(seen: Seen, targets: tuple[Target, ...]) -> Generation | None:
     A target takes over when all of its replicas are healthy, the current release at once when nothing else serves; it stays as
     long as one of them lives. What serves goes on until a target takes over.
     """
-    serving = {replica.key.generation for replica in seen.replicas if _serves(replica, seen)}
+    frozen = {target.generation.release for target in targets if target.frozen}
+    serving = {replica.key.generation for replica in seen.replicas if _serves(replica, seen) and replica.key.release not in frozen}
     for target in targets:
+        if target.frozen:
+            continue
         count = len(ready(target, seen))
         whole = count >= target.count
         if whole or (count and (target.generation in serving or (not target.candidate and not serving))):
             return target.generation
     return max(serving, default=None) if targets else None
+
+
+def _stands_still(seen: Seen, targets: tuple[Target, ...]) -> bool:
+    """Nothing takes requests, for what is to is paused: by its owner, or by hand."""
+    if not targets or front_of(seen, targets) is not None:
+        return False
+    return any(target.frozen or any(replica.paused for replica in members(target, seen).values()) for target in targets)
 
 
 def ready(target: Target, seen: Seen) -> list[Replica]:
@@ -90,7 +101,7 @@ def _chosen(front: Generation | None, seen: Seen, targets: tuple[Target, ...]) -
 def _drains(replica: Replica, seen: Seen) -> bool:
     """It keeps the sessions that it has. A failed release keeps none; one that was started anew has none."""
     return (
-        replica.running
+        (replica.running or replica.paused)
         and replica.health != Health.STARTING
         and replica.key.release not in seen.failed
         and seen.upstream(replica) is not None
@@ -121,5 +132,6 @@ def drained_in(replica: Replica, seen: Seen, now: Now) -> float:
     if upstream.draining_since is None:
         return float("inf")
     idle = seen.applied_by_all() and all(router.sessions.get(upstream.name) == 0 for router in seen.routers)
-    until = clock.parse(upstream.draining_since) + timedelta(seconds=replica.drain_seconds)
+    since = max(clock.parse(upstream.draining_since), clock.parse(replica.thawed or upstream.draining_since))
+    until = since + timedelta(seconds=replica.drain_seconds)
     return 0 if idle else max(0.0, (until - now.wall).total_seconds())

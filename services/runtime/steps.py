@@ -85,6 +85,14 @@ class UpdateLimits(OnContainer, frozen=True):
     limits: Limits
 
 
+class PauseReplica(OnContainer, frozen=True):
+    """Freeze it: no router sends it new requests, and its connections stand still."""
+
+
+class Unpause(OnContainer, frozen=True):
+    """Have it go on."""
+
+
 class Retire(OnContainer, frozen=True):
     """Restart policy `no`, TERM, KILL after ten seconds, last words kept, removed."""
 

@@ -9,12 +9,13 @@ from services.runtime.seen import Seen
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A generation that is to run. `candidate`: it has not been said to be live."""
+    """A generation that is to run. `candidate`: it has not been said to be live. `frozen`: its containers are to be paused."""
 
     release: Release
     generation: Generation
     count: int
     candidate: bool
+    frozen: bool = False
 
     def places(self) -> tuple[Key, ...]:
         return tuple(Key(self.generation.release, self.generation.restart, slot) for slot in range(self.count))
@@ -27,8 +28,11 @@ def pending(desired: Desired, seen: Seen) -> Release | None:
 
 
 def targets_of(desired: Desired, seen: Seen) -> tuple[Target, ...]:
-    """Return what is to run, the most wanted first: the candidate, and the current release for as long as that is not live."""
-    if desired.intent in {Intent.STOPPED, Intent.DELETED}:
+    """Return what is to run, the most wanted first: the candidate, and the current release for as long as that is not live.
+
+    Of an app that is stopped the candidate alone: it was deployed since, and runs once that is live.
+    """
+    if desired.intent == Intent.DELETED:
         return ()
     found: list[Target] = []
     candidate, current = pending(desired, seen), desired.current
@@ -37,10 +41,11 @@ def targets_of(desired: Desired, seen: Seen) -> tuple[Target, ...]:
         found.append(_target(desired, candidate, desired.restart, candidate=not live))
         if live:
             return tuple(found)
-    if current is not None:
+    if current is not None and desired.intent != Intent.STOPPED:
         # While a candidate comes up, what serves is not restarted: the candidate replaces it anyway.
         restart = _newest(current, seen, desired.restart) if candidate is not None else desired.restart
-        found.append(_target(desired, current, restart, candidate=False))
+        frozen = desired.intent == Intent.PAUSED
+        found.append(msgspec.structs.replace(_target(desired, current, restart, candidate=False), frozen=frozen))
     return tuple(found)
 
 

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from tests.bench import deploy, memory, reads, redeploy
+from tests.bench import death, deploy, history, memory, reads, redeploy, sync, upload
 from tests.bench.results import table, write
 from tests.stack import Stack
 
@@ -12,15 +12,19 @@ BENCHES = {
     "deploy": (deploy.measure, "A deploy beside the raw engine"),
     "redeploy": (redeploy.measure, "Redeploys under 100 requests/s"),
     "reads": (reads.measure, "Reading beside a hello"),
+    "death": (death.measure, "A death over SSE beside the engine's own event"),
+    "sync": (sync.measure, "A sync of 100 containers beside a bare list"),
+    "history": (history.measure, "A day of history beside the app itself"),
+    "upload": (upload.measure, "An upload of 1 GB beside docker load"),
 }
 """In this order: memory is measured before the others have used the services."""
-_ROUNDS = {"deploy": 30, "redeploy": 20}
+_ROUNDS = {"deploy": 30, "redeploy": 20, "death": 20, "upload": 3}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all when left out")
-    parser.add_argument("--rounds", type=int, help="instead of 30 deploys and 20 redeploys")
+    parser.add_argument("--rounds", type=int, help="instead of 30 deploys, 20 redeploys and 20 deaths")
     given = parser.parse_args()
     if wrong := set(given.names) - BENCHES.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(wrong))}")

@@ -148,6 +148,24 @@ async def kill(engine: Engine, container_id: str, signal: str = "KILL") -> None:
         return
 
 
+async def pause(engine: Engine, container_id: str) -> None:
+    """Freeze it: its processes stand still, its connections stay open. Paused already is fine; `Conflict`: it does not run."""
+    try:
+        await engine.call(engine.api.pause, container_id)
+    except Conflict as error:
+        if "already paused" not in str(error).lower():
+            raise
+
+
+async def unpause(engine: Engine, container_id: str) -> None:
+    """Have it go on. One that is not paused is fine, `NotFound`: it is gone."""
+    try:
+        await engine.call(engine.api.unpause, container_id)
+    except (Conflict, Refused) as error:
+        if "not paused" not in str(error).lower():
+            raise
+
+
 async def remove(engine: Engine, container_id: str) -> None:
     """Remove it and its anonymous volumes, running or not. Gone already, or going, is fine."""
     try:

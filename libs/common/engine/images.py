@@ -1,18 +1,22 @@
 """Images: find, pull, and the tags by which we hold them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker
 import msgspec
 
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import EngineAway, EngineError, NotFound, PullError
-from libs.common.engine.lines import Lines
+from libs.common.engine.lines import Lines, answer, split
 from libs.common.engine.pulls import PullLine, PullProgress, Tally, meaning
 
 
 class ImageSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """`repo_digests` are `name@sha256:…`, empty for an image that was never in a registry; `exposed_ports` like `8080/tcp`."""
+    """`repo_digests` are `name@sha256:…`, empty for an image that was never in a registry; `exposed_ports` like `8080/tcp`.
+
+    `layers` are the digests of the unpacked layers, the lowest first.
+    """
 
     id: str
     repo_tags: tuple[str, ...]
@@ -21,11 +25,16 @@ class ImageSeen(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     exposed_ports: tuple[str, ...]
     architecture: str
+    layers: tuple[str, ...] = ()
 
 
 class _Config(msgspec.Struct, rename="pascal"):
     labels: dict[str, str] | None = None
     exposed_ports: dict[str, object] | None = None
+
+
+class _RootFs(msgspec.Struct, rename="pascal"):
+    layers: list[str] | None = None
 
 
 class _Image(msgspec.Struct, rename="pascal"):
@@ -35,6 +44,7 @@ class _Image(msgspec.Struct, rename="pascal"):
     repo_tags: list[str] | None = None
     repo_digests: list[str] | None = None
     config: _Config | None = None
+    root_fs: _RootFs | None = msgspec.field(name="RootFS", default=None)
 
 
 class _Tagged(msgspec.Struct, rename="pascal"):
@@ -56,6 +66,7 @@ async def find(engine: Engine, reference: str) -> ImageSeen | None:
         labels=config.labels or {},
         exposed_ports=tuple(config.exposed_ports or ()),
         architecture=raw.architecture,
+        layers=tuple(raw.root_fs.layers or ()) if raw.root_fs else (),
     )
 
 
@@ -84,6 +95,31 @@ async def pull(engine: Engine, reference: str, on_progress: Callable[[PullProgre
     # An engine that dies while it pulls ends the stream as a finished pull does.
     if not ended and await find(engine, reference) is None:
         raise EngineAway(f"the pull of {reference} was cut off")
+
+
+async def load(engine: Engine, chunks: Iterator[bytes]) -> None:
+    """Give the engine an archive of images, with the tags that stand in it; what `chunks` raises ends it and is raised here.
+
+    Raises a `PullError` for what the engine will not take. It runs in a thread of the engine's to its end, whatever becomes of the task.
+    """
+    await engine.call(_load, engine.long, chunks)
+
+
+def _load(api: docker.APIClient, chunks: Iterator[bytes]) -> None:
+    response = answer(api, "POST", "/images/load", {"quiet": 1}, chunks)
+    try:
+        for text in split(response.iter_content(chunk_size=None)):
+            line = msgspec.json.decode(text, type=PullLine)
+            if line.error or line.error_detail:
+                raise meaning(line.error_detail.message if line.error_detail else line.error)
+    finally:
+        response.close()
+
+
+async def architecture(engine: Engine) -> str:
+    """What the engine's machine runs, as images name it, such as `amd64`."""
+    found: str = (await engine.call(engine.api.version))["Arch"]
+    return found
 
 
 async def tag(engine: Engine, image_id: str, repository: str, tag: str) -> None:

@@ -89,10 +89,11 @@ def open_stream(api: docker.APIClient, method: str, path: str, params: Params) -
     return CancellableStream(split(response.iter_content(chunk_size=None)), response)
 
 
-def answer(api: docker.APIClient, method: str, path: str, params: Params) -> requests.Response:
-    """Send a request whose body is read bit by bit."""
+def answer(api: docker.APIClient, method: str, path: str, params: Params, body: Iterator[bytes] | None = None) -> requests.Response:
+    """Send a request whose answer is read bit by bit; `body` is an archive, sent as it comes."""
     url = f"{api.base_url}/v{api.api_version}{path}"
-    response = api.request(method, url, params=params, stream=True, timeout=api.timeout)
+    headers = {"Content-Type": "application/x-tar"} if body is not None else {}
+    response = api.request(method, url, params=params, data=body, headers=headers, stream=True, timeout=api.timeout)
     try:
         response.raise_for_status()
     except requests.HTTPError as error:

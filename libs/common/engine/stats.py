@@ -8,10 +8,19 @@ _NANOSECONDS = 1e9
 
 
 class StatsSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """`cpu_seconds` since the container started; `memory_bytes` as `docker stats` shows it. Both 0 while it does not run."""
+    """`cpu_seconds` since the container started; `memory_bytes` as `docker stats` shows it. Both 0 while it does not run.
+
+    The counters are since the start too, summed over interfaces and devices.
+    """
 
     cpu_seconds: float
     memory_bytes: int
+    memory_limit: int = 0
+    network_rx_bytes: int = 0
+    network_tx_bytes: int = 0
+    block_read_bytes: int = 0
+    block_write_bytes: int = 0
+    pids: int = 0
 
 
 class _CpuUsage(msgspec.Struct, frozen=True):
@@ -24,12 +33,38 @@ class _Cpu(msgspec.Struct, frozen=True):
 
 class _Memory(msgspec.Struct, frozen=True):
     usage: int = 0
+    limit: int = 0
     stats: dict[str, int] = {}
+
+
+class _Interface(msgspec.Struct, frozen=True):
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+
+
+class _Io(msgspec.Struct, frozen=True):
+    op: str = ""
+    value: int = 0
+
+
+class _Block(msgspec.Struct, frozen=True):
+    entries: list[_Io] | None = msgspec.field(name="io_service_bytes_recursive", default=None)
+
+    def bytes(self, operation: str) -> int:
+        """Version 1 writes `Read`, version 2 `read`."""
+        return sum(each.value for each in self.entries or () if each.op.lower() == operation)
+
+
+class _Pids(msgspec.Struct, frozen=True):
+    current: int = 0
 
 
 class _Stats(msgspec.Struct, frozen=True):
     cpu_stats: _Cpu = _Cpu()
     memory_stats: _Memory = _Memory()
+    networks: dict[str, _Interface] = {}
+    blkio_stats: _Block = _Block()
+    pids_stats: _Pids = _Pids()
 
 
 async def once(engine: Engine, container_id: str) -> StatsSeen:
@@ -41,4 +76,10 @@ async def once(engine: Engine, container_id: str) -> StatsSeen:
     return StatsSeen(
         cpu_seconds=raw.cpu_stats.cpu_usage.total_usage / _NANOSECONDS,
         memory_bytes=memory.usage - inactive if inactive < memory.usage else memory.usage,
+        memory_limit=memory.limit,
+        network_rx_bytes=sum(each.rx_bytes for each in raw.networks.values()),
+        network_tx_bytes=sum(each.tx_bytes for each in raw.networks.values()),
+        block_read_bytes=raw.blkio_stats.bytes("read"),
+        block_write_bytes=raw.blkio_stats.bytes("write"),
+        pids=raw.pids_stats.current,
     )

@@ -44,7 +44,8 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
 
     `(epoch, revision)` never falls. `current` is the release that serves and goes on serving; `candidate` is the one that is to
     take over. When the candidate is live the API makes it current; when it failed the API takes it away. `restart` counts the
-    restarts that were asked for: replicas made under a lower count are replaced.
+    restarts that were asked for: replicas made under a lower count are replaced. `dropped` is the newest release whose image nobody
+    waits for any more. `thaw`: what is paused, by whomever, is to go on; without it a container that somebody paused is left so.
     """
 
     app_id: str
@@ -57,6 +58,8 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     restart: int = 0
     limits: Limits = Limits()
+    dropped: int = 0
+    thaw: bool = False
     current: Release | None = None
     candidate: Release | None = None
     actor: str = ""

@@ -16,6 +16,16 @@ class PrepareImage(msgspec.Struct, frozen=True, kw_only=True):
     v: int = 1
 
 
+class LoadImage(msgspec.Struct, frozen=True, kw_only=True):
+    """Check the spooled upload of the deployment and load it as the release's image. Command id: `{deployment_id}.prepare`."""
+
+    command_id: str
+    app_id: str
+    deployment_id: str
+    release: int
+    v: int = 1
+
+
 class CollectImages(msgspec.Struct, frozen=True, kw_only=True):
     """Remove every image tag that Dockup made for the app, but those of the releases in `keep`."""
 
@@ -36,7 +46,7 @@ class ImageStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """A pull goes on: at most one event every two seconds. `done_bytes` and `total_bytes` may be 0 while unknown."""
+    """A pull or a load goes on: at most one event every two seconds. `done_bytes` and `total_bytes` may be 0 while unknown."""
 
     event_id: str
     at: str

@@ -21,7 +21,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of KV `routes`, key = `app_id`. A greater `revision` replaces a lower one.
 
-    `hosts` without upstreams answer that the app is not running; no `hosts` at all: the app is gone, forget it.
+    `hosts` without upstreams answer that the app is not running, or, with `paused`, that it is paused; no `hosts` at all: the app is
+    gone, forget it.
     """
 
     app_id: str
@@ -29,6 +30,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     hosts: tuple[str, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
+    paused: bool = False
     v: int = 1
 
 
@@ -73,6 +75,10 @@ class ReplicaOomKilled(ReplicaEvent, frozen=True, kw_only=True):
 
 class ReplicaCrashLooping(ReplicaEvent, frozen=True, kw_only=True):
     """It died again and again; the next start waits, `message` says how long."""
+
+
+class LimitsRefused(ReplicaEvent, frozen=True, kw_only=True):
+    """The engine did not take the limits that are wanted; `message` has its reason. The next container gets them."""
 
 
 class ReplicaRemoved(ReplicaEvent, frozen=True, kw_only=True):

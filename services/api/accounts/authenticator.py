@@ -15,6 +15,7 @@ from libs.common import clock
 from libs.common.secrets import fingerprint
 from services.api.accounts.models import ApiKeyRow, SessionRow, UserRow
 from services.api.accounts.tokens import KEY_PREFIX, BadToken, Signer
+from services.api.audit.caller import CALLER, Caller
 from services.api.core import Core
 from services.api.http.principal import Principal, including
 from services.api.http.problems import Problem
@@ -43,6 +44,7 @@ class Authenticator:
             raise Problem("unauthenticated", "The request has no Authorization: Bearer header.")
         principal = await self.principal(token)
         bind_contextvars(actor=principal.actor)
+        CALLER.set(_caller(scope, principal))
         return principal
 
     async def principal(self, token: str) -> Principal:
@@ -90,6 +92,24 @@ class Authenticator:
     async def _row(self, statement: Any) -> Any:  # noqa: ANN401 - a row of many columns, or None
         async with self._core.db.connect() as connection:
             return (await connection.execute(statement)).one_or_none()
+
+
+def caller_of(scope: Scope) -> Caller:
+    """The caller before anybody is logged in: an address."""
+    client = scope.get("client")
+    return Caller(actor="anyone", address=client[0] if client else "", request_id=str(scope.get("request_id", "")))
+
+
+def _caller(scope: Scope, principal: Principal) -> Caller:
+    client = scope.get("client")
+    return Caller(
+        actor=principal.actor,
+        address=client[0] if client else "",
+        request_id=str(scope.get("request_id", "")),
+        user_id=principal.user_id,
+        key_id=principal.key_id,
+        session_id=principal.session_id,
+    )
 
 
 def scopes_of(role: str) -> frozenset[str]:

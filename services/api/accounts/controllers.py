@@ -7,6 +7,7 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
 
 from services.api.accounts import passwords, service
+from services.api.accounts.authenticator import caller_of
 from services.api.accounts.schemas import (
     CreatedUser,
     LoggedIn,
@@ -15,10 +16,12 @@ from services.api.accounts.schemas import (
     NewUser,
     PasswordChange,
     Registration,
+    SessionPage,
     User,
     UserPage,
     UserUpdate,
 )
+from services.api.audit.caller import CALLER
 from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.http.guards import scope
@@ -40,15 +43,19 @@ class AuthController(Controller):
     @post("/login", status_code=200, opt={FREE: True})
     async def log_in(self, request: Request[Any, Any, State], core: Core, data: Login) -> LoggedIn:
         """Log in with email and password; the token lives 12 hours."""
-        address = request.client.host if request.client else ""
+        caller = caller_of(request.scope)
+        CALLER.set(caller)
+        address = caller.address
         throttle = request.app.state.throttle
         await throttle.count(data.email, address)
         user = await service.check_password(core.db, data.email, data.password)
         if user is None:
+            async with core.db.begin() as tx:
+                tx.audit("login.refused", await service.id_of(tx, data.email), outcome="refused")
             raise Problem("invalid_credentials")
         await throttle.forgive(data.email, address)
         async with core.db.begin() as tx:
-            session_id, expires_at = await service.open_session(tx, user.id)
+            session_id, expires_at = await service.open_session(tx, user.id, address, request.headers.get("user-agent", ""))
         token = request.app.state.authenticator.signer.sign(session_id, user.id, expires_at)
         return LoggedIn(token=token, token_type="Bearer", expires_at=expires_at, user=user)  # noqa: S106 - the word of RFC 6750
 
@@ -73,7 +80,18 @@ class AuthController(Controller):
         if principal.session_id is None:
             raise Problem("conflict", "An API key has no session to end.", hint="Delete the key: DELETE /api/v1/api-keys/{id}.")
         async with core.db.begin() as tx:
-            await service.end_session(tx, principal.session_id)
+            await service.end_session(tx, principal.user_id, principal.session_id)
+
+    @get("/sessions", guards=[scope("read")])
+    async def list_sessions(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> SessionPage:
+        """Your logins that are not over, oldest first, and from where they were made."""
+        return await service.list_sessions(core.db, principal, limit, cursor)
+
+    @delete("/sessions/{session_id:str}", guards=[scope("write")], opt={FREE: True})
+    async def end_session(self, core: Core, principal: Principal, session_id: str) -> None:
+        """End one of your logins: its token stops at once, and open streams within a second."""
+        async with core.db.begin() as tx:
+            await service.end_session(tx, principal.user_id, session_id)
 
     @post("/password", status_code=204, guards=[scope("write")])
     async def change_password(self, request: Request[Any, Any, State], core: Core, principal: Principal, data: PasswordChange) -> None:
@@ -90,6 +108,7 @@ class AuthController(Controller):
         """Make an account of your own, where the server's registration is open."""
         if core.settings.registration != "open":
             raise Problem("registration_closed")
+        CALLER.set(caller_of(request.scope))
         await request.app.state.throttle.count("", request.client.host if request.client else "")
         hashed = await passwords.make_hash(data.password)
         new = NewUser(email=data.email)

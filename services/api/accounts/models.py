@@ -20,7 +20,7 @@ class UserRow(Base):
 
 
 class SessionRow(Base):
-    """One login. `id` is the JWT's `jti`; the row's end is the token's end."""
+    """One login. `id` is the JWT's `jti`; the row's end is the token's end. `address` and `agent` say from where, for the list."""
 
     __tablename__ = "sessions"
 
@@ -28,6 +28,8 @@ class SessionRow(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[str] = mapped_column(String(24))
     expires_at: Mapped[str] = mapped_column(String(24))
+    address: Mapped[str | None] = mapped_column(String(64))
+    agent: Mapped[str | None] = mapped_column(String(200))
 
 
 class ApiKeyRow(Base):

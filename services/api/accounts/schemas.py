@@ -53,6 +53,21 @@ class Me(User, frozen=True, kw_only=True):
     project_id: str | None
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A login. `current`: it is the one that asks. `agent` is what the client called itself, cut to 200 characters."""
+
+    id: str
+    created_at: str
+    expires_at: str
+    address: str | None
+    agent: str | None
+    current: bool
+
+
+class SessionPage(Page, frozen=True, kw_only=True):
+    items: list[Session]
+
+
 class PasswordChange(Body, frozen=True, kw_only=True):
     current_password: AnyPassword
     new_password: Password

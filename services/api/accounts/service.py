@@ -8,14 +8,16 @@ from sqlalchemy import delete, func, insert, select, update
 from libs.common import clock, ids
 from services.api.accounts import passwords
 from services.api.accounts.models import SessionRow, UserRow
-from services.api.accounts.schemas import CreatedUser, NewUser, User, UserPage, UserUpdate
+from services.api.accounts.schemas import CreatedUser, NewUser, Session, SessionPage, User, UserPage, UserUpdate
 from services.api.accounts.tokens import new_session
 from services.api.db.database import Database
 from services.api.db.tx import Tx
+from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem, not_found
 from services.api.projects.models import ProjectRow
 
 _COLUMNS = (UserRow.id, UserRow.email, UserRow.role, UserRow.disabled, UserRow.created_at)
+_LONGEST_AGENT = 200
 _READ_ONLY = ("id", "email", "created_at")
 
 
@@ -32,18 +34,41 @@ async def check_password(db: Database, email: str, password: str) -> User | None
     return as_user(row) if row is not None and is_right and not row.disabled else None
 
 
-async def open_session(tx: Tx, user_id: str) -> tuple[str, str]:
+async def id_of(tx: Tx, email: str) -> str | None:
+    """The user of this email, for the audit of a login that was refused."""
+    found: str | None = (await tx.connection.execute(select(UserRow.id).where(UserRow.email == email.lower()))).scalar_one_or_none()
+    return found
+
+
+async def open_session(tx: Tx, user_id: str, address: str, agent: str) -> tuple[str, str]:
     """Start a session; its id and its end. Old ones that are over go."""
     session_id, expires_at = new_session()
     now = clock.now()
     await tx.connection.execute(delete(SessionRow).where(SessionRow.user_id == user_id, SessionRow.expires_at < now))
     values = {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": expires_at}
+    values |= {"address": address, "agent": agent[:_LONGEST_AGENT]}
+    tx.audit("login.accepted", user_id)
     await tx.connection.execute(insert(SessionRow).values(values))
     return session_id, expires_at
 
 
-async def end_session(tx: Tx, session_id: str) -> None:
-    await tx.connection.execute(delete(SessionRow).where(SessionRow.id == session_id))
+async def end_session(tx: Tx, user_id: str, session_id: str) -> None:
+    """It ends at once, everywhere. `404` for one that is over or somebody else's."""
+    ended = await tx.connection.execute(delete(SessionRow).where(SessionRow.id == session_id, SessionRow.user_id == user_id))
+    if ended.rowcount == 0:
+        raise not_found("session", session_id)
+    tx.audit("session.ended", session_id)
+
+
+async def list_sessions(db: Database, principal: Principal, limit: int, cursor: str | None) -> SessionPage:
+    """The logins of the one who asks that are not over, oldest first."""
+    mine = (SessionRow.user_id == principal.user_id, SessionRow.expires_at > clock.now())
+    columns = (SessionRow.id, SessionRow.created_at, SessionRow.expires_at, SessionRow.address, SessionRow.agent)
+    statement = select(*columns).where(*mine).order_by(SessionRow.id).limit(limit + 1)
+    async with db.connect() as connection:
+        rows = (await connection.execute(statement.where(SessionRow.id > cursor) if cursor else statement)).all()
+    items = [Session(**row._mapping, current=row.id == principal.session_id) for row in rows[:limit]]  # noqa: SLF001 - SQLAlchemy's public name
+    return SessionPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
 
 
 async def end_sessions(tx: Tx, user_id: str) -> None:
@@ -52,6 +77,7 @@ async def end_sessions(tx: Tx, user_id: str) -> None:
 
 async def set_password(tx: Tx, user_id: str, hashed: str) -> None:
     """A new password ends every session."""
+    tx.audit("user.password_changed", user_id)
     await tx.connection.execute(update(UserRow).where(UserRow.id == user_id).values(password_hash=hashed))
     await end_sessions(tx, user_id)
 
@@ -80,6 +106,7 @@ async def create_user(tx: Tx, body: NewUser, hashed: str, made: str | None = Non
     user = CreatedUser(id=ids.new("usr"), email=email, role=body.role, disabled=False, created_at=clock.now(), password=made)
     values = {"id": user.id, "email": email, "role": user.role, "disabled": False, "created_at": user.created_at, "password_hash": hashed}
     await tx.connection.execute(insert(UserRow).values(values))
+    tx.audit("user.created", user.id)
     return user
 
 
@@ -92,6 +119,7 @@ async def update_user(tx: Tx, user_id: str, body: UserUpdate, hashed: str | None
     if before.role == "admin" and not before.disabled and (role != "admin" or disabled):
         await _need_another_admin(tx, user_id)
     await tx.connection.execute(update(UserRow).where(UserRow.id == user_id).values(role=role, disabled=disabled))
+    tx.audit("user.updated", user_id)
     if hashed is not None:
         await set_password(tx, user_id, hashed)
     if disabled:
@@ -113,6 +141,7 @@ async def delete_user(tx: Tx, user_id: str, heir_id: str) -> None:
         raise Problem("conflict", f"The user owns {owned} projects: delete them first, or set disabled.")
     await tx.connection.execute(update(ProjectRow).where(ProjectRow.owner_id == user_id).values(owner_id=heir_id))
     await tx.connection.execute(delete(UserRow).where(UserRow.id == user_id))
+    tx.audit("user.deleted", user_id)
 
 
 async def _locked(tx: Tx, user_id: str) -> User:

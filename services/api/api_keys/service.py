@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import delete, insert, select
 
 from libs.common import clock, ids
@@ -27,8 +26,6 @@ _COLUMNS = (
     ApiKeyRow.expires_at,
     ApiKeyRow.created_at,
 )
-
-logger = structlog.get_logger()
 
 
 async def create_key(tx: Tx, vault: Vault, principal: Principal, body: NewApiKey) -> ReadableKey:
@@ -71,6 +68,7 @@ async def insert_key(
         "created_at": made.created_at,
     }
     await tx.connection.execute(insert(ApiKeyRow).values(values))
+    tx.audit("api_key.created", made.id, project_id=project_id)
     return made
 
 
@@ -84,7 +82,7 @@ async def list_keys(db: Database, principal: Principal, limit: int, cursor: str 
 
 
 async def get_key(db: Database, vault: Vault, principal: Principal, key_id: str) -> ReadableKey:
-    """With the key itself for a login of its owner; each such reading is logged."""
+    """With the key itself for a login of its owner; each such reading is in the audit before it is answered."""
     async with db.connect() as connection:
         row = (
             await connection.execute(select(*_COLUMNS, ApiKeyRow.sealed).where(ApiKeyRow.id == key_id, *_visible(principal)))
@@ -93,7 +91,8 @@ async def get_key(db: Database, vault: Vault, principal: Principal, key_id: str)
         raise not_found("API key", key_id)
     if principal.session_id is None:
         return ReadableKey(**_fields(row), key=None)
-    logger.info("api_key.revealed", key_id=key_id, user_id=principal.user_id)
+    async with db.begin() as tx:
+        tx.audit("api_key.revealed", key_id, project_id=row.project_id)
     return ReadableKey(**_fields(row), key=vault.open(row.sealed, str))
 
 
@@ -106,6 +105,7 @@ async def delete_key(tx: Tx, principal: Principal, key_id: str) -> None:
     if principal.session_id is None and not frozenset(scopes.split(",")) <= principal.scopes:
         raise Problem("forbidden", "That key may do more than this one: log in to delete it.")
     await tx.connection.execute(delete(ApiKeyRow).where(ApiKeyRow.id == key_id))
+    tx.audit("api_key.deleted", key_id)
 
 
 def _visible(principal: Principal) -> list[Any]:

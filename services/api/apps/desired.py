@@ -10,6 +10,9 @@ from services.api.apps.models import AppRow
 from services.api.db.database import Database
 from services.api.db.tx import Tx
 
+THAW = "unpause"
+"""The lifecycle call during which what is paused is to go on."""
+
 _release = msgspec.json.Decoder(Release)
 
 
@@ -30,6 +33,8 @@ def make(app: AppRow, epoch: int, base_domain: str) -> Desired:
         replicas=app.replicas,
         restart=app.restart,
         limits=Limits(cpu=app.cpu_limit, memory=app.memory_limit),
+        dropped=app.dropped,
+        thaw=app.op == THAW,
         current=_release.decode(app.current) if app.current else None,
         candidate=_release.decode(app.candidate) if app.candidate else None,
         actor=carried.get(log.HEADERS["actor"], ""),

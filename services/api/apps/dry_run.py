@@ -17,10 +17,12 @@ class _Undo(Exception):
     """Ends a transaction whose changes were only tried."""
 
 
-async def tried(core: Core, request: Request[Any, Any, Any], principal: Principal, effect: Effect, *, dry_run: bool) -> Response[Any]:
+async def tried(
+    core: Core, request: Request[Any, Any, Any], principal: Principal, effect: Effect, *, dry_run: bool, body: bytes | None = None
+) -> Response[Any]:
     """Run `effect`; with `dry_run` only to see that it would succeed."""
     if not dry_run:
-        return reply(await once(core, request, principal, effect))
+        return reply(await once(core, request, principal, effect, body))
     return reply(await _undone(core, effect))
 
 

@@ -21,7 +21,8 @@ class AppRow(Base):
 
     `current` and `candidate` are JSON of the `Release` that the runtime is told; `newest_status` is that of the newest deployment.
     `status…` is derived (`status.py`) each time something happens, so that reading is one row. `op` is the lifecycle call that is
-    under way until the runtime has settled `op_revision`.
+    under way until the runtime has settled `op_revision`. `dropped` is the newest release whose image is not waited for any more;
+    `limits_refused` is the engine's reason for not taking the limits.
     """
 
     __tablename__ = "apps"
@@ -43,6 +44,7 @@ class AppRow(Base):
     release: Mapped[int]
     revision: Mapped[int]
     restart: Mapped[int]
+    dropped: Mapped[int]
     settled: Mapped[int]
     op: Mapped[str | None] = mapped_column(String(12))
     op_revision: Mapped[int]
@@ -57,6 +59,7 @@ class AppRow(Base):
     status: Mapped[str] = mapped_column(String(12))
     status_reason: Mapped[str | None] = mapped_column(String(40))
     status_detail: Mapped[str | None] = mapped_column(Text)
+    limits_refused: Mapped[str | None] = mapped_column(Text)
     current_replicas: Mapped[int]
     cpu_usage: Mapped[float | None] = mapped_column(Float)
     memory_usage: Mapped[float | None] = mapped_column(Float)

@@ -43,6 +43,7 @@ def facts(app: AppRow, replicas: tuple[Replica, ...]) -> Facts:
         deploying=app.candidate is not None,
         wanted=app.replicas,
         op=app.op,
+        refused=app.limits_refused,
         replicas=replicas,
         seen=_seen.decode(app.seen) if app.seen else None,
     )

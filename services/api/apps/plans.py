@@ -42,8 +42,10 @@ def update(app: AppRow, changed: list[str]) -> Plan:
     return Plan(plan=steps)
 
 
-def deploy(app: AppRow, image: str, *, is_busy: bool) -> Plan:
-    steps = [_step("prepare_image", f"Find or pull {image} and pin it to its digest.")]
+def deploy(app: AppRow, image: str, *, is_busy: bool, is_upload: bool = False) -> Plan:
+    prepare = _step("prepare_image", f"Find or pull {image} and pin it to its digest.")
+    load = _step("load_image", f"Check the upload and load it as {image}.")
+    steps = [load if is_upload else prepare]
     if is_busy:
         steps.insert(0, _step("supersede", "The deployment that waits for its image is superseded."))
     steps += [

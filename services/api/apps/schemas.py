@@ -32,7 +32,10 @@ class HealthCheckView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """An app. `cpu_usage` in percent of one core, `memory_usage` in MB, both of all replicas; `current_replicas`: how many run."""
+    """An app. `cpu_usage` in percent of one core, `memory_usage` in MB, both of all replicas; `current_replicas`: how many run.
+
+    `pending_fields` are the settings that wait for the next deploy; `pending_changes` says whether there are any.
+    """
 
     id: str
     project_id: str
@@ -68,6 +71,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     current_deployment_id: str | None
     current_replicas: int
     pending_changes: bool
+    pending_fields: list[str]
     created_at: str
     updated_at: str
     links: dict[str, str]
@@ -140,6 +144,7 @@ class AppUpdate(Settings, frozen=True, kw_only=True):
     current_deployment_id: str | Unset | None = UNSET
     current_replicas: int | Unset = UNSET
     pending_changes: bool | Unset = UNSET
+    pending_fields: list[str] | Unset = UNSET
     created_at: str | Unset = UNSET
     updated_at: str | Unset = UNSET
     links: dict[str, str] | Unset = UNSET

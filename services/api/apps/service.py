@@ -11,6 +11,7 @@ from libs.common import clock, ids
 from libs.common.secrets import Vault
 from libs.common.states import AppStatus, Intent
 from services.api.apps.desired import desire
+from services.api.apps.fits import check_fits
 from services.api.apps.grammar import check_slug
 from services.api.apps.models import AppRow, SlugRow
 from services.api.apps.observed import refresh
@@ -47,9 +48,13 @@ async def update(tx: Tx, vault: Vault, app: AppRow, body: Settings, installation
     if isinstance(body, AppUpdate):
         check_read_only(body, view)
     before = app.replicas
+    limits = app.cpu_limit, app.memory_limit
     changed = merge(app, body, vault)
     if not changed:
         return changed
+    check_fits(app, limits[1])
+    if limits != (app.cpu_limit, app.memory_limit):
+        app.limits_refused = None
     app.updated_at = clock.now()
     names = ", ".join(changed)
     tx.record("app.updated", f"Changed: {names}.", app_id=app.id, project_id=app.project_id, data={"changed": changed})
@@ -135,6 +140,8 @@ def new_row(vault: Vault, project_id: str, slug: str, name: str) -> AppRow:
         release=0,
         revision=0,
         restart=0,
+        dropped=0,
+        limits_refused=None,
         settled=0,
         op=None,
         op_revision=0,

@@ -27,6 +27,7 @@ _MOVING = frozenset(
         "current_deployment_id",
         "current_replicas",
         "pending_changes",
+        "pending_fields",
         "updated_at",
     }
 )

@@ -17,15 +17,26 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last sync saw of an app: the engine's word for each container by name."""
+    """What the last sync saw of an app: the engine's word for each container by name, and the MB that it used.
+
+    `source` and `number` order the syncs.
+    """
 
     at: str
     engine_ok: bool = True
     states: dict[str, str] = {}
+    memory: dict[str, float] = {}
+    source: str = ""
+    number: int = 0
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a status is derived from. `op` is the lifecycle call that is under way: `start`, `stop`, `restart` or None."""
+    """All that a status is derived from.
+
+    `op` is the lifecycle call that is under way: `start`, `stop`, `restart`, `pause`, `unpause` or None.
+
+    `refused` is the engine's reason for not taking the limits.
+    """
 
     intent: Intent
     current_release: int | None
@@ -33,6 +44,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     deploying: bool
     wanted: int
     op: str | None = None
+    refused: str | None = None
     replicas: tuple[Replica, ...] = ()
     seen: Seen | None = None
 
@@ -47,7 +59,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ALIVE = frozenset({"started", "healthy", "unhealthy"})
-_DOWN = frozenset({"exited", "dead", "removing", "created"})
+_DOWN = frozenset({"exited", "dead", "removing", "created", "restarting"})
 
 
 def derive_status(facts: Facts) -> Status:
@@ -59,25 +71,32 @@ def derive_status(facts: Facts) -> Status:
     if facts.current_release is None:
         return _before_first_release(facts, running)
     if facts.intent is Intent.STOPPED:
-        return _stopped(running)
+        return _stopped(facts, running)
+    if facts.intent is Intent.PAUSED:
+        return _paused(facts, running)
     if facts.seen is not None and not facts.seen.engine_ok and _is_newest(facts.seen.at, facts.replicas):
         return _unreachable(running)
     return _serving(facts, replicas, running)
 
 
 def _newest(facts: Facts) -> list[Replica]:
+    """Each replica by the newer word on it. One that the engine did not list is gone, unless it was heard of since."""
     seen = facts.seen
-    if seen is None or not seen.engine_ok or not _is_newest(seen.at, facts.replicas):
+    if seen is None or not seen.engine_ok:
         return list(facts.replicas)
     merged = []
     for replica in facts.replicas:
         state = seen.states.get(replica.name)
-        if state is not None:
+        if not _is_newest(seen.at, (replica,)):
+            merged.append(replica)
+        elif state is not None:
             merged.append(_corrected(replica, state))
     return merged
 
 
 def _corrected(replica: Replica, engine_state: str) -> Replica:
+    if engine_state == "paused" and replica.state in _ALIVE:
+        return msgspec.structs.replace(replica, state="paused")
     if engine_state in _DOWN and replica.state in _ALIVE:
         return msgspec.structs.replace(replica, state="died")
     if engine_state == "running" and replica.state in {"died", "oom_killed"}:
@@ -102,10 +121,18 @@ def _before_first_release(facts: Facts, running: int) -> Status:
     return _answer(AppStatus.STOPPED, "never_deployed", "The app was not deployed yet.", running)
 
 
-def _stopped(running: int) -> Status:
+def _stopped(facts: Facts, running: int) -> Status:
+    if facts.deploying:
+        return _answer(AppStatus.STARTING, None, "A deployment is under way; the app runs again once it is live.", running)
     if running:
         return _answer(AppStatus.RUNNING, None, "The app is being stopped.", running)
     return _answer(AppStatus.STOPPED, "stopped_by_user", "The app was stopped.", 0)
+
+
+def _paused(facts: Facts, running: int) -> Status:
+    if facts.op == "pause":
+        return _answer(AppStatus.RUNNING, None, "The app is being paused.", running)
+    return _answer(AppStatus.PAUSED, None, "The app was paused; its open connections go on when it is unpaused.", 0)
 
 
 def _unreachable(running: int) -> Status:
@@ -122,11 +149,25 @@ def _serving(facts: Facts, replicas: list[Replica], running: int) -> Status:
         return _answer(AppStatus.RUNNING if healthy else AppStatus.RESTARTING, "crash_loop", detail, running)
     if facts.op == "restart":
         return _answer(AppStatus.RESTARTING, None, "The replicas are being replaced.", running)
+    return _by_states(facts, states, running)
+
+
+def _by_states(facts: Facts, states: list[str], running: int) -> Status:
+    if "paused" in states:
+        return _standing_still(facts, states, running)
     if "unhealthy" in states:
         detail = f"{states.count('unhealthy')} of {len(states)} replicas fail the health check."
         return _answer(AppStatus.RUNNING, "unhealthy", detail, running)
-    if healthy:
-        return _answer(AppStatus.RUNNING, None, None, running)
+    if "healthy" in states:
+        return _answer(AppStatus.RUNNING, None, facts.refused, running)
     if "died" in states or "oom_killed" in states:
         return _answer(AppStatus.RESTARTING, None, "No replica runs; new ones are being started.", running)
     return _answer(AppStatus.STARTING, None, "The replicas are being started.", running)
+
+
+def _standing_still(facts: Facts, states: list[str], running: int) -> Status:
+    """Somebody paused containers in the engine."""
+    if facts.op == "unpause":
+        return _answer(AppStatus.STARTING, None, "The app is being unpaused.", running)
+    detail = f"{states.count('paused')} of {len(states)} replicas are paused in the engine; unpause has them go on."
+    return _answer(AppStatus.RUNNING if "healthy" in states else AppStatus.PAUSED, None, detail, running)

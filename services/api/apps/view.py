@@ -6,12 +6,15 @@ from typing import Literal, cast
 import msgspec
 
 from libs.common.clock import parse
+from libs.common.messages.api import Release
 from services.api.apps.models import AppRow
 from services.api.apps.schemas import App, HealthCheckView
 from services.api.deployments.moves import Frozen
 from services.api.settings import Settings
 
+_PENDING = ("image", "internal_port", "command", "health_check", "drain_seconds", "env")
 _frozen = msgspec.json.Decoder(Frozen)
+_release = msgspec.json.Decoder(Release)
 _keys = msgspec.json.Decoder(list[str])
 _STALE_AFTER = 3
 Status = Literal["running", "stopped", "paused", "restarting", "starting"]
@@ -56,11 +59,22 @@ def to_view(app: AppRow, settings: Settings, now: float) -> App:
         stale=now >= stale_at(app, settings),
         current_deployment_id=app.current_deployment_id,
         current_replicas=app.current_replicas,
-        pending_changes=app.current_fingerprint is not None and app.current_fingerprint != app.fingerprint,
+        pending_changes=bool(waiting := pending(app, frozen)),
+        pending_fields=waiting,
         created_at=app.created_at,
         updated_at=app.updated_at,
         links=_links(app),
     )
+
+
+def pending(app: AppRow, frozen: Frozen) -> list[str]:
+    """The settings that differ from what runs; none when nothing is live."""
+    if app.current is None or app.current_fingerprint == app.fingerprint:
+        return []
+    live = _release.decode(app.current)
+    there = (app.image, frozen.internal_port, frozen.command, frozen.health_check, frozen.drain_seconds, app.env)
+    here = (live.image, live.port, live.command, live.health_check, live.drain_seconds, live.env)
+    return [name for name, wanted, runs in zip(_PENDING, there, here, strict=True) if wanted != runs]
 
 
 def etag(app: AppRow) -> str:
@@ -82,5 +96,6 @@ def _links(app: AppRow) -> dict[str, str]:
         "deployments": f"{base}/deployments",
         "events": f"{base}/events",
         "logs": f"{base}/logs",
+        "stats": f"{base}/stats",
         "env": f"{base}/env",
     }

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from services.api.audit.write import write
 from services.api.db import inline
 from services.api.db.migrate import migrate
 from services.api.db.outbox_row import Entry
@@ -35,6 +36,7 @@ class Database:
         self.base_domain = base_domain
         self.sqlite_path = sqlite_path
         self.epoch = 1
+        self.keep_releases = 5
         self.on_commit: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
     @classmethod
@@ -67,9 +69,10 @@ class Database:
     async def begin(self) -> AsyncIterator[Tx]:
         """Run a write transaction. It commits at the end of the block and rolls back when the block raises."""
         async with self._writer.begin() as connection:
-            tx = Tx(connection, self.epoch, self.base_domain)
+            tx = Tx(connection, self.epoch, self.base_domain, self.keep_releases)
             yield tx
             await tx.flush()
+            await write(connection, tx.acts)
             await _write_outbox(connection, tx.entries)
         if tx.entries:
             self.on_commit(tx.entries)

@@ -2,6 +2,7 @@
 
 from services.api.accounts.models import ApiKeyRow, SessionRow, UserRow
 from services.api.apps.models import AppRow, ReplicaRow, SlugRow
+from services.api.audit.models import AuditRow
 from services.api.db.base import Base
 from services.api.db.tables import CursorRow, IdempotencyRow, MetaRow, OutboxRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
@@ -11,6 +12,7 @@ from services.api.projects.models import MemberRow, ProjectRow
 __all__ = [
     "ApiKeyRow",
     "AppRow",
+    "AuditRow",
     "Base",
     "CursorRow",
     "DeploymentRow",

@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.common import clock, ids, log, subjects
 from libs.common.messages.api import Desired, Recorded
-from libs.common.messages.builder import CollectImages, PrepareImage
+from libs.common.messages.builder import CollectImages, LoadImage, PrepareImage
+from services.api.audit.caller import Act
 from services.api.db.outbox_row import Entry, Kind
 
-Command = PrepareImage | CollectImages
-_SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", CollectImages: "builder"}
+Command = PrepareImage | LoadImage | CollectImages
+_SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", LoadImage: "builder", CollectImages: "builder"}
 
 
 class Tx:
@@ -20,14 +21,17 @@ class Tx:
 
     The session writes what changed once, at the end or at `flush`, not before each query: a query sees rows as they were.
 
-    `epoch` and `base_domain` are what every entry of `desired` needs to know of this installation.
+    `epoch` and `base_domain` are what every entry of `desired` needs to know of this installation; `keep_releases` is
+    how many releases keep their images.
     """
 
-    def __init__(self, connection: AsyncConnection, epoch: int, base_domain: str) -> None:
+    def __init__(self, connection: AsyncConnection, epoch: int, base_domain: str, keep_releases: int = 5) -> None:
         self.connection = connection
         self.epoch = epoch
         self.base_domain = base_domain
+        self.keep_releases = keep_releases
         self.entries: list[Entry] = []
+        self.acts: list[Act] = []
         self._session: AsyncSession | None = None
 
     @property
@@ -84,7 +88,12 @@ class Tx:
             message=message,
             data=dict(data or {}),
         )
+        self.audit(kind, deployment_id or app_id or project_id, project_id=project_id)
         self._add(Kind.EVENT, subjects.event("api", event, app_id), event, app_id=app_id or "", message_id=event.event_id)
+
+    def audit(self, action: str, target: str | None = None, *, project_id: str | None = None, outcome: str = "done") -> None:
+        """Have the audit tell of what is no event; every `record` of a request is told of by itself."""
+        self.acts.append(Act(action=action, target=target, project_id=project_id, outcome=outcome))
 
     def desire(self, entry: Desired) -> None:
         """Tell the runtime what is wanted of an app now."""

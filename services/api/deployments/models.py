@@ -1,13 +1,16 @@
 """Tables of deployments and the releases that they make."""
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.api.db.base import Base
 
 
 class DeploymentRow(Base):
-    """`status` moves by `advance()` alone. `number` is the number of its release. `phases` and `failure` are JSON."""
+    """`status` moves by `advance()` alone. `number` is the number of its release. `phases` and `failure` are JSON.
+
+    `replaces` is, of an upload, what the app's image was when it came: only that one does it replace.
+    """
 
     __tablename__ = "deployments"
     __table_args__ = (Index("ix_deployments_app_id_number", "app_id", "number", unique=True), Index("ix_deployments_status", "status"))
@@ -26,12 +29,17 @@ class DeploymentRow(Base):
     deploying_at: Mapped[str | None] = mapped_column(String(24))
     finished_at: Mapped[str | None] = mapped_column(String(24))
     asked_at: Mapped[str] = mapped_column(String(24))
+    replaces: Mapped[str | None] = mapped_column(String(512))
     phases: Mapped[str] = mapped_column(Text)
     failure: Mapped[str | None] = mapped_column(Text)
 
 
 class ReleaseRow(Base):
-    """What containers are made from, frozen when the deploy was asked for. Only `image_id` is filled in once, when the image is ready."""
+    """What containers are made from, frozen when the deploy was asked for. Only `image_id` is filled in once, when the image is ready.
+
+    `restores` is the release whose image a rollback goes back to. `image_kept` is False as soon as the builder may have taken the
+    image away.
+    """
 
     __tablename__ = "releases"
 
@@ -43,3 +51,5 @@ class ReleaseRow(Base):
     settings: Mapped[str] = mapped_column(Text)
     env: Mapped[str] = mapped_column(Text)
     fingerprint: Mapped[str] = mapped_column(String(64))
+    restores: Mapped[int | None]
+    image_kept: Mapped[bool] = mapped_column(default=True, server_default=true())

@@ -8,14 +8,16 @@ from sqlalchemy import select
 
 from libs.common import clock
 from libs.common.messages.api import HealthCheck, Release
-from libs.common.messages.builder import CollectImages, PrepareImage
+from libs.common.messages.builder import CollectImages, LoadImage, PrepareImage
 from libs.common.messages.failure import Failure
-from libs.common.states import ENDED, DeploymentStatus, Intent, advance
+from libs.common.states import ENDED, DeploymentStatus, advance
 from services.api.apps.models import AppRow
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 
 UNDER_WAY = tuple(status.value for status in DeploymentStatus if status not in ENDED)
+UPLOAD = "upload"
+"""The trigger of a deployment whose image came as its body; the source of every one whose image came so once."""
 _WAITING = (DeploymentStatus.QUEUED.value, DeploymentStatus.BUILDING.value)
 
 
@@ -42,9 +44,17 @@ def milliseconds(start: str, end: str) -> float:
     return round((clock.parse(end) - clock.parse(start)).total_seconds() * 1000, 3)
 
 
-def prepare(deployment_id: str, app_id: str, number: int, image: str) -> PrepareImage:
+def prepare(deployment_id: str, app_id: str, number: int, image: str, trigger: str = "api") -> PrepareImage | LoadImage:
     """The command that a deployment begins with; said again it has the same id."""
-    return PrepareImage(command_id=f"{deployment_id}.prepare", app_id=app_id, deployment_id=deployment_id, release=number, reference=image)
+    command_id = f"{deployment_id}.prepare"
+    if trigger == UPLOAD:
+        return LoadImage(command_id=command_id, app_id=app_id, deployment_id=deployment_id, release=number)
+    return PrepareImage(command_id=command_id, app_id=app_id, deployment_id=deployment_id, release=number, reference=image)
+
+
+def reference_of(release: ReleaseRow) -> str:
+    """What the builder is asked for: of a rollback the private name by which the restored release's own image is held."""
+    return release.image if release.restores is None else f"dockup/{release.app_id}:r{release.restores}"
 
 
 def collect(app_id: str, late: str = "") -> CollectImages:
@@ -75,9 +85,13 @@ async def waiting(tx: Tx, app: AppRow) -> list[DeploymentRow]:
 
 
 async def supersede(tx: Tx, app: AppRow, by_number: int) -> None:
-    """A newer release takes the place of all that wait. One that is `deploying` is left to its end."""
+    """A newer release takes the place of all that wait; one that is `deploying` is left to its end.
+
+    Call `desire` where `dropped` rose by it: the builder gives the image up.
+    """
     for deployment in await waiting(tx, app):
         move(app, deployment, DeploymentStatus.SUPERSEDED, clock.now())
+        app.dropped = max(app.dropped, deployment.number)
         _record(tx, app, deployment, f"Deployment {deployment.number} was superseded by deployment {by_number}.")
 
 
@@ -85,15 +99,21 @@ async def cancel_all(tx: Tx, app: AppRow, why: str) -> None:
     """End every deployment that is under way: the app is to be stopped or to go."""
     query = select(DeploymentRow).where(DeploymentRow.app_id == app.id, DeploymentRow.status.in_(UNDER_WAY))
     for deployment in (await tx.session.execute(query)).scalars():
-        move(app, deployment, DeploymentStatus.CANCELLED, clock.now())
-        _record(tx, app, deployment, f"Deployment {deployment.number} was cancelled: {why}.")
-    app.candidate = app.candidate_deployment_id = None
+        cancel(tx, app, deployment, why)
+
+
+def cancel(tx: Tx, app: AppRow, deployment: DeploymentRow, why: str) -> None:
+    """End one that is under way. What serves goes on; builder and runtime hear of it by `desire`."""
+    if deployment.status in _WAITING:
+        app.dropped = max(app.dropped, deployment.number)
+    move(app, deployment, DeploymentStatus.CANCELLED, clock.now())
+    _record(tx, app, deployment, f"Deployment {deployment.number} was cancelled: {why}.")
+    if app.candidate_deployment_id == deployment.id:
+        app.candidate = app.candidate_deployment_id = None
 
 
 def begin_deploying(app: AppRow, deployment: DeploymentRow, release: ReleaseRow, at: str) -> None:
-    """The runtime is to make it serve: the release becomes the app's candidate, and an app that was stopped runs again."""
-    if app.intent == Intent.STOPPED:
-        app.intent, app.op = Intent.RUNNING.value, None
+    """The runtime is to make it serve: the release becomes the app's candidate. One that is stopped or paused stays so until it is live."""
     move(app, deployment, DeploymentStatus.DEPLOYING, at)
     deployment.deploying_at = at
     app.candidate = msgspec.json.encode(to_message(release)).decode()

@@ -59,6 +59,12 @@ class DeployBody(Body, frozen=True, kw_only=True):
     ref: str | Unset = UNSET
 
 
+class RollbackBody(Body, frozen=True, kw_only=True):
+    """Which deployment to go back to; without it the last one that was live before the current one."""
+
+    deployment_id: str | Unset = UNSET
+
+
 class DeployBySlugBody(Settings, frozen=True, kw_only=True):
     """As `DeployBody`; with `create` the project (by name or id) and the app are made when they are missing.
 

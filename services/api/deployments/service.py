@@ -7,15 +7,19 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import clock, ids, log
+from libs.common.image_names import held_as, held_release
 from libs.common.states import DeploymentStatus
+from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
 from services.api.apps.observed import refresh
+from services.api.apps.view import fingerprint
 from services.api.db.tx import Tx
+from services.api.deployments import retention
 from services.api.deployments.models import DeploymentRow, ReleaseRow
-from services.api.deployments.moves import Phase, milliseconds, prepare, supersede
+from services.api.deployments.moves import UPLOAD, Phase, milliseconds, prepare, reference_of, supersede
 from services.api.deployments.schemas import Deployment, DeploymentStatusWord, FailureView
 from services.api.http.principal import Principal
-from services.api.http.problems import Problem, not_found
+from services.api.http.problems import not_found
 from services.api.projects.access import membership, visible
 from services.api.projects.models import MemberRow, ProjectRow
 from services.api.settings import Settings
@@ -26,53 +30,64 @@ _RELEASE, _DEPLOYMENT = insert(ReleaseRow), insert(DeploymentRow)
 _HTTP_REQUEST_ID = log.HEADERS["request_id"]
 
 
-async def deploy(tx: Tx, app: AppRow, actor: str, settings: Settings) -> Deployment:
-    """Freeze the app's settings into a release and have its image prepared. `409 nothing_to_deploy` without an image."""
-    if app.image is None:
-        raise Problem("nothing_to_deploy", f"{app.slug} has no image.")
+async def deploy(
+    tx: Tx, app: AppRow, actor: str, settings: Settings, *, upload: str | None = None, restores: int | None = None
+) -> Deployment:
+    """Freeze the app's settings into a release and have its image prepared.
+
+    `upload` is the id of a deployment whose image is in the spool, `restores` the release whose very image it is to have.
+    `409 nothing_to_deploy` without an image, `409 image_not_kept` for one of a release that is not kept.
+    """
+    await retention.check(tx, app, upload)
+    dropped = app.dropped
     app.release += 1
+    image = held_as(app.id, app.release) if upload or app.image is None else app.image
     if app.newest_status in {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING, DeploymentStatus.DEPLOYING}:
         await supersede(tx, app, app.release)
-    values = _new(app, actor)
+    values = _new(app, actor, image, upload, restores)
     release = {
         "app_id": app.id,
         "number": app.release,
         "deployment_id": values["id"],
-        "image": app.image,
+        "image": image,
         "settings": app.settings,
         "env": app.env,
-        "fingerprint": app.fingerprint,
+        "fingerprint": fingerprint(image, app.settings, app.env) if upload else app.fingerprint,
+        "restores": restores,
     }
     await tx.connection.execute(_RELEASE, release)
     await tx.connection.execute(_DEPLOYMENT, values)
     app.newest_status = DeploymentStatus.QUEUED.value
-    _record_queued(tx, app, values["id"])
-    tx.send(prepare(values["id"], app.id, app.release, app.image))
+    _record_queued(tx, app, values["id"], "an uploaded image" if upload else image)
+    tx.send(prepare(values["id"], app.id, app.release, reference_of(ReleaseRow(**release)), values["trigger"]))
     await refresh(tx, app)
-    return to_view(DeploymentRow(**values), app.image, app.slug, settings)
+    if app.dropped != dropped:
+        desire(tx, app)
+    return to_view(DeploymentRow(**values), image, app.slug, settings)
 
 
-def _new(app: AppRow, actor: str) -> dict[str, Any]:
+def _new(app: AppRow, actor: str, image: str, upload: str | None, restores: int | None) -> dict[str, Any]:
     now = clock.now()
     return {
-        "id": ids.new("dep"),
+        "id": upload or ids.new("dep"),
         "app_id": app.id,
         "number": app.release,
-        "trigger": "api",
-        "source": "image",
+        "trigger": UPLOAD if upload else "api" if restores is None else "rollback",
+        "source": UPLOAD if held_release(image, app.id) is not None else "image",
         "status": DeploymentStatus.QUEUED.value,
         "actor": actor,
         "request_id": log.outgoing().get(_HTTP_REQUEST_ID, ""),
         "created_at": now,
         "asked_at": now,
         "phases": "[]",
+        "replaces": app.image if upload else None,
     }
 
 
-def _record_queued(tx: Tx, app: AppRow, deployment_id: str) -> None:
+def _record_queued(tx: Tx, app: AppRow, deployment_id: str, what: str) -> None:
     tx.record(
         "deployment.queued",
-        f"Deployment {app.release} of {app.image} was asked for.",
+        f"Deployment {app.release} of {what} was asked for.",
         app_id=app.id,
         project_id=app.project_id,
         deployment_id=deployment_id,

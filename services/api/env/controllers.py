@@ -37,6 +37,8 @@ class EnvController(Controller):
             row, having = await lookup.to_read(session, principal, app)
         if reveal:
             having.need("write")
+            async with core.db.begin() as tx:
+                tx.audit("env.revealed", row.id, project_id=row.project_id)
         return _values(row, core.vault, reveal=reveal)
 
     @put(guards=[scope("write")])

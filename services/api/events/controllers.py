@@ -20,6 +20,8 @@ from services.api.http.strict import Limit
 from services.api.wakes import EVERYTHING
 
 _PING_SECONDS = 15.0
+_LOOK_SECONDS = 1.0
+"""An open stream or long poll asks this often whether its token still stands, and what its user may see now."""
 _BATCH = 200
 _SSE = "text/event-stream"
 
@@ -77,8 +79,18 @@ async def _answer(request: Request[Any, Any, Any], feed: "_Feed", after: int, li
     if _SSE in request.headers.get("accept", ""):
         await feed.page(after, 1)  # a wrong cursor is an error before the stream begins
         return Stream(_stream(request, feed, after), media_type=_SSE, headers={"X-Accel-Buffering": "no"})
-    page = await (feed.page(after, limit) if wait is None else feed.wait(after, limit, wait))
+    page = await (feed.page(after, limit) if wait is None else _poll(request, feed, after, limit, wait))
     return Response(page)
+
+
+async def _poll(request: Request[Any, Any, Any], feed: "_Feed", after: int, limit: int, seconds: float) -> EventPage:
+    """A page as soon as there is something in it. `401` when the token ends while it waits."""
+    end = monotonic() + seconds
+    while True:
+        page = await feed.wait(after, limit, min(_LOOK_SECONDS, max(end - monotonic(), 0)))
+        feed.principal = await request.app.state.authenticator.authenticate(request.scope)
+        if page.items or monotonic() >= end:
+            return page
 
 
 class _Feed:
@@ -86,12 +98,12 @@ class _Feed:
 
     def __init__(self, core: Core, principal: Principal, app_id: str | None) -> None:
         self._core = core
-        self._principal = principal
+        self.principal = principal
         self._app_id = app_id
 
     async def page(self, after: int, limit: int) -> EventPage:
         async with self._core.db.connect() as connection:
-            return await service.read(connection, self._principal, self._app_id, after, limit)
+            return await service.read(connection, self.principal, self._app_id, after, limit)
 
     async def wait(self, after: int, limit: int, seconds: float) -> EventPage:
         """A page as soon as there is something in it; an empty one at the end of the wait."""
@@ -108,18 +120,18 @@ class _Feed:
 
 
 async def _stream(request: Request[Any, Any, Any], feed: _Feed, after: int) -> AsyncIterator[bytes]:
-    """Events as they come, and a comment every 15 s. It ends when the token does."""
+    """Events as they come, and a comment every 15 s. It ends within a second of its token, before anything more is shown."""
     pinged = monotonic()
     yield b": dockup\n\n"
     while True:
-        page = await feed.wait(after, _BATCH, _PING_SECONDS)
+        page = await feed.wait(after, _BATCH, _LOOK_SECONDS)
+        try:
+            feed.principal = await request.app.state.authenticator.authenticate(request.scope)
+        except Problem:
+            return
         after = page.next_after
         for event in page.items:
             yield b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), msgspec.json.encode(event))
         if monotonic() - pinged >= _PING_SECONDS:
             pinged = monotonic()
             yield b": ping\n\n"
-        try:
-            await request.app.state.authenticator.authenticate(request.scope)
-        except Problem:
-            return

@@ -43,8 +43,9 @@ async def read(connection: AsyncConnection, principal: Principal, app_id: str | 
     if 0 < after < int(purged or 0):
         raise Problem("cursor_expired", f"Events up to {purged} are not kept any more.", restart_after=int(purged))
     query = select(*_COLUMNS).where(EventRow.seq > after).order_by(EventRow.seq).limit(limit)
-    mine = EventRow.app_id == app_id if app_id is not None else in_visible_project(principal, EventRow.project_id)
-    rows = (await connection.execute(query.where(mine))).all()
+    if app_id is not None:
+        query = query.where(EventRow.app_id == app_id)
+    rows = (await connection.execute(query.where(in_visible_project(principal, EventRow.project_id)))).all()
     return EventPage(items=_views(rows), next_after=rows[-1].seq if len(rows) == limit else last)
 
 

@@ -5,7 +5,6 @@ from typing import Any, NoReturn
 from litestar._openapi.schema_generation import SchemaCreator
 from litestar.connection import ASGIConnection, Request
 from litestar.dto import AbstractDTO
-from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Reference, Schema
 from litestar.params import BodyKwarg
 from litestar.routes import HTTPRoute
@@ -118,9 +117,3 @@ async def _check_no_body(request: Request[Any, Any, Any]) -> None:
     if not body.strip():
         return
     strict.decode(body, strict.Body)
-
-
-def handler_name(handler: HTTPRouteHandler) -> str:
-    """The operation's name: the function's, in camelCase."""
-    first, *rest = handler.handler_name.rsplit(".", 1)[-1].split("_")
-    return first + "".join(part.capitalize() for part in rest)

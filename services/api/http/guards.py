@@ -6,6 +6,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope as ConnectionScope
 
+from services.api.http.permissions import PERMISSIONS
 from services.api.http.principal import SCOPES, Principal
 from services.api.http.problems import Problem
 
@@ -18,9 +19,24 @@ class Authenticates(Protocol):
 
 
 def guards_of(handler: BaseRouteHandler) -> list["Scope"]:
-    """The scopes that a route declares, itself or through its controller or router."""
-    declared = [guard for layer in handler.ownership_layers for guard in layer.guards or ()]
-    return [guard for guard in declared if isinstance(guard, Scope)]
+    """What a route asks for: what the table of permissions says of its operation.
+
+    A route declares it too, beside its function, where it is read first. `RuntimeError` at the start when the two differ.
+    """
+    declared = [guard for layer in handler.ownership_layers for guard in layer.guards or () if isinstance(guard, Scope)]
+    name = handler_name(handler)
+    if name not in PERMISSIONS:
+        return declared
+    needed = [scope(PERMISSIONS[name].scope)] if PERMISSIONS[name].scope else []
+    if [guard.needed for guard in declared] != [guard.needed for guard in needed]:
+        raise RuntimeError(f"the route of {name} does not declare the scope that services/api/http/permissions.py has")
+    return needed
+
+
+def handler_name(handler: BaseRouteHandler) -> str:
+    """The operation's name: the function's, in camelCase."""
+    first, *rest = handler.handler_name.rsplit(".", 1)[-1].split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 class Scope:

@@ -1,4 +1,4 @@
-"""Routes that start, stop and restart an app."""
+"""Routes that start, stop, restart, pause and unpause an app."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -49,6 +49,20 @@ class LifecycleController(Controller):
     ) -> Response[App]:
         """Replace every replica by a new one of the same release, without downtime."""
         return await _do(request, core, principal, app, verb=service.restart, wait=wait)
+
+    @post("/pause", status_code=202, guards=[scope("deploy")])
+    async def pause_app(
+        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, app: str, wait: Wait = None
+    ) -> Response[App]:
+        """Freeze an app: open connections stand still, new requests get 503. A deployment under way is cancelled."""
+        return await _do(request, core, principal, app, verb=service.pause, wait=wait)
+
+    @post("/unpause", status_code=202, guards=[scope("deploy")])
+    async def unpause_app(
+        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, app: str, wait: Wait = None
+    ) -> Response[App]:
+        """Have a paused app go on where it stood, also one whose containers somebody paused by hand."""
+        return await _do(request, core, principal, app, verb=service.unpause, wait=wait)
 
 
 async def _do(

@@ -13,13 +13,13 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.routes import HTTPRoute
 
 from libs.common.service import VERSION
-from services.api.http.bodies import handler_name
-from services.api.http.guards import guards_of
+from services.api.http.guards import guards_of, handler_name
 from services.api.openapi import errors
 from services.api.openapi.examples import EXAMPLES
 from services.api.openapi.operation import Operation
 from services.api.openapi.operations import OPERATIONS
 from services.api.openapi.parameters import IDEMPOTENCY_KEY, tidy
+from services.api.uploads.bodies import ARCHIVES, MULTIPART
 
 Json = dict[str, Any]
 _JSON = "application/json"
@@ -29,6 +29,12 @@ _DESCRIPTION = """Deploys containers and serves them over HTTPS.
 Send `Authorization: Bearer` with an API key (`dkp_…`) or the token of `POST /api/v1/auth/login`. Errors are
 `application/problem+json`: `code` is stable, `hint` says what to do next, `type` is a page that explains the code.
 `{app}` in a path is an app's id or its slug. Fields and query parameters that do not exist are refused, never ignored."""
+_UPLOAD: Json = {
+    **{kind: {"schema": {"type": "string", "format": "binary", "description": "What docker save writes."}} for kind in ARCHIVES},
+    MULTIPART: {
+        "schema": {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}},
+    },
+}
 _HEADER = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 
 
@@ -54,11 +60,13 @@ class Found(msgspec.Struct, frozen=True):
     @property
     def body(self) -> Any:  # noqa: ANN401 - any type that a route takes
         data = self.handler.parsed_fn_signature.parameters.get("data")
-        return data.raw if data else None
+        return data.raw if data else self.entry.body
 
     @property
     def body_optional(self) -> bool:
         data = self.handler.parsed_fn_signature.parameters.get("data")
+        if self.entry.body is not None:
+            return True
         return data is not None and data.has_default
 
     @property
@@ -135,8 +143,9 @@ def _operation(found: Found, refs: dict[str, Json]) -> Json:
         operation["x-scope"] = found.scope
     if found.method == "POST" and found.name != "logIn":
         operation["parameters"].append(IDEMPOTENCY_KEY)
-    if found.body is not None:
-        operation["requestBody"] = {"required": not found.body_optional, "content": {_JSON: _media(found.body, refs)}}
+    content = {**({_JSON: _media(found.body, refs)} if found.body is not None else {}), **(_UPLOAD if found.entry.uploads else {})}
+    if content:
+        operation["requestBody"] = {"required": not found.body_optional, "content": content}
     return operation
 
 

@@ -11,11 +11,14 @@ from services.api.accounts.schemas import (
     NewUser,
     PasswordChange,
     Registration,
+    Session,
+    SessionPage,
     User,
     UserPage,
     UserUpdate,
 )
 from services.api.api_keys.schemas import ApiKey, ApiKeyPage, NewApiKey, ReadableKey
+from services.api.audit.schemas import AuditEntry, AuditPage
 from services.api.http.catalogue import CATALOGUE
 from services.api.openapi import state_examples
 from services.api.recovery.differences import Difference
@@ -42,10 +45,32 @@ _difference = Difference(
     found_revision=14,
 )
 
+_session = Session(
+    id="ses_019c13f1d3a07c5e9d3a6c0b5f1e2d3c", created_at=_AT, expires_at=_LATER, address="192.0.2.7", agent="curl/8.5.0", current=True
+)
+_audit = AuditEntry(
+    id="aud_019c13f1d3a07c5e9d3a6c0b5f1e2d3c",
+    at=_AT,
+    action="app.deleting",
+    outcome="done",
+    target="app_019c13f1d3a37a8b9cadbecfd0e1f203",
+    project_id="prj_019c13f1d3a27d4e8f5061728394a5b6",
+    user_id=_USER_ID,
+    actor="key:ci",
+    key_id=_KEY_ID,
+    session_id=None,
+    address="192.0.2.7",
+    request_id="req_019c13f1d3a27d4e8f5061728394a5b6",
+)
+
 _INSTANCES: tuple[Any, ...] = (
     Recovery(needed=True, since=_AT, reason="The bus knows 1 apps better than the database (demo).", apps=[_difference]),
     RecoveryBody(mode="adopt"),
     Recovered(mode="adopt", apps=[_difference]),
+    _session,
+    SessionPage(items=[_session]),
+    _audit,
+    AuditPage(items=[_audit], next_cursor=_audit.id),
     _user,
     CreatedUser(id=_USER_ID, email="ada@example.com", role="member", disabled=False, created_at=_AT, password="q7Zk3vQ8rT1yW5bN7mX2"),  # noqa: S106 - an example
     UserPage(items=[_user]),

@@ -2,15 +2,18 @@
 
 from typing import Any
 
+from libs.common.messages.metrics import HistoryPoint
 from libs.common.messages.runtime import LogLine
+from libs.common.states import ReplicaState
 from services.api.apps.grammar import EnvName, EnvValue
 from services.api.apps.plans import Plan, PlanStep
 from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, HealthCheckView, NewApp
 from services.api.deployments.moves import Phase
-from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage
+from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
 from services.api.events.schemas import Event, EventPage
 from services.api.logs.schemas import Logs
 from services.api.projects.schemas import Member, MemberPage, NewProject, NewRole, Project, ProjectGone, ProjectPage, ProjectUpdate
+from services.api.stats.schemas import History, ReplicaStats, Stats
 
 _AT = "2026-01-31T09:30:00.000Z"
 _LATER = "2026-01-31T09:30:04.120Z"
@@ -57,6 +60,7 @@ _app = App(
     current_deployment_id=_DEPLOYMENT_ID,
     current_replicas=1,
     pending_changes=False,
+    pending_fields=[],
     created_at=_AT,
     updated_at=_AT,
     links={"self": f"/api/v1/apps/{_APP_ID}", "deployments": f"/api/v1/apps/{_APP_ID}/deployments"},
@@ -92,6 +96,47 @@ _event = Event(
     data={},
 )
 _line = LogLine(at=_LATER, stream="stdout", replica=_REPLICA, message="listening on 0.0.0.0:80")
+_replica_stats = ReplicaStats(
+    replica=_REPLICA,
+    container_id="3f" * 32,
+    release=1,
+    state=ReplicaState.RUNNING,
+    node="7TQK:EXMP:LE00",
+    cpu_usage=1.5,
+    memory_usage=12.4,
+    memory_limit=256,
+    network_rx_bytes=48_213,
+    network_tx_bytes=190_402,
+    block_read_bytes=4_096,
+    block_write_bytes=0,
+    pids=3,
+    sampled_at=_LATER,
+)
+_stats = Stats(
+    app_id=_APP_ID,
+    cpu_usage=1.5,
+    memory_usage=12.4,
+    memory_limit=256,
+    network_rx_bytes=48_213,
+    network_tx_bytes=190_402,
+    block_read_bytes=4_096,
+    block_write_bytes=0,
+    pids=3,
+    sampled_at=_LATER,
+    replicas=[_replica_stats],
+)
+_point = HistoryPoint(
+    at="2026-01-31T09:30:00.000Z",
+    cpu_usage=1.5,
+    cpu_usage_max=7.25,
+    memory_usage=12.4,
+    memory_usage_max=12.9,
+    network_rx_bytes=2_048,
+    network_tx_bytes=16_384,
+    block_read_bytes=0,
+    block_write_bytes=0,
+    pids=3,
+)
 _step = PlanStep(action="prepare_image", detail="Find or pull nginx:alpine and pin it to its digest.")
 
 INSTANCES: tuple[Any, ...] = (
@@ -111,11 +156,14 @@ INSTANCES: tuple[Any, ...] = (
     Plan(plan=[_step]),
     _deployment,
     DeploymentPage(items=[_deployment]),
+    RollbackBody(deployment_id=_DEPLOYMENT_ID),
     DeployBody(image="nginx:1.29-alpine"),
     DeployBySlugBody(create=True, project="My Project", image="nginx:alpine", internal_port=80),
     _event,
     EventPage(items=[_event], next_after=42),
     Logs(items=[_line]),
+    _stats,
+    History(interval_seconds=30, points=[_point]),
 )
 OF_ALIASES: dict[Any, Any] = {
     dict[str, str]: {"DATABASE_URL": "••••••••", "LOG_LEVEL": "••••••••"},

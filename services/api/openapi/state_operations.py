@@ -2,19 +2,21 @@
 
 from services.api.apps.plans import Plan
 from services.api.apps.schemas import App, AppGone
-from services.api.deployments.schemas import Deployment
+from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment
 from services.api.openapi.operation import Operation
 from services.api.projects.schemas import ProjectGone
 
 _SETTINGS = ("read_only_field", "masked_value", "image_with_git")
 _DEPLOY = (
     "nothing_to_deploy",
+    "image_not_kept",
     "source_not_available",
     "app_deleting",
     "deployment_failed",
     "deployment_superseded",
     "deployment_cancelled",
 )
+_UPLOAD = ("empty_upload", "upload_invalid", "upload_incomplete", "upload_too_large", "disk_full")
 _DEPLOY_ANSWERS = {200: Deployment | Plan, 202: Deployment}
 _LIFECYCLE = Operation(errors=("app_deleting", "app_not_running"), answers={200: App, 202: App})
 
@@ -31,18 +33,31 @@ OPERATIONS: dict[str, Operation] = {
     "createApp": Operation(errors=("slug_taken", *_SETTINGS), answers={200: Plan, 201: App}),
     "listApps": Operation(errors=("invalid_cursor",)),
     "getApp": Operation(),
-    "updateApp": Operation(errors=("precondition_failed", "app_deleting", *_SETTINGS), answers={200: App | Plan}),
+    "updateApp": Operation(errors=("precondition_failed", "app_deleting", "memory_in_use", *_SETTINGS), answers={200: App | Plan}),
     "deleteApp": Operation(answers={200: AppGone | Plan, 202: App}),
-    "deployApp": Operation(errors=_DEPLOY, answers=_DEPLOY_ANSWERS),
-    "deployBySlug": Operation(errors=(*_DEPLOY, "slug_taken", *_SETTINGS), answers=_DEPLOY_ANSWERS),
+    "deployApp": Operation(errors=(*_DEPLOY, *_UPLOAD), answers=_DEPLOY_ANSWERS, body=DeployBody, uploads=True),
+    "deployBySlug": Operation(
+        errors=(*_DEPLOY, *_UPLOAD, "slug_taken", "memory_in_use", *_SETTINGS), answers=_DEPLOY_ANSWERS, body=DeployBySlugBody, uploads=True
+    ),
+    "uploadImage": Operation(
+        errors=tuple(code for code in (*_DEPLOY, *_UPLOAD) if code not in {"nothing_to_deploy", "source_not_available", "image_not_kept"}),
+        answers=_DEPLOY_ANSWERS,
+        uploads=True,
+    ),
     "listDeployments": Operation(errors=("invalid_cursor",)),
     "getDeployment": Operation(),
     "startApp": _LIFECYCLE,
     "stopApp": _LIFECYCLE,
     "restartApp": _LIFECYCLE,
+    "pauseApp": _LIFECYCLE,
+    "unpauseApp": _LIFECYCLE,
+    "cancelDeployment": Operation(errors=("app_deleting", "deployment_ended")),
+    "rollBackApp": Operation(errors=(*_DEPLOY, "nothing_to_roll_back_to", "image_not_kept"), answers=_DEPLOY_ANSWERS),
     "getEnv": Operation(),
-    "setEnv": Operation(errors=("app_deleting", "masked_value", "nothing_to_deploy")),
+    "setEnv": Operation(errors=("app_deleting", "masked_value", "nothing_to_deploy", "image_not_kept")),
     "listEvents": Operation(errors=("cursor_expired",), text="text/event-stream"),
     "listAppEvents": Operation(errors=("cursor_expired",), text="text/event-stream"),
+    "getAppStats": Operation(errors=("stats_unavailable",)),
+    "getAppStatsHistory": Operation(errors=("stats_unavailable",)),
     "getAppLogs": Operation(errors=("runtime_unavailable",), text="text/plain"),
 }

@@ -5,6 +5,7 @@ from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import add_phase, begin_deploying, collect, fail, milliseconds, move
+from services.api.deployments.retention import adopt
 from services.api.reactions.scene import Line, Scene
 
 _WAITING = {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING}
@@ -45,6 +46,7 @@ async def image_ready(scene: Scene, event: ImageReady) -> Line | None:
     deployment.image_digest = event.digest
     release = await scene.tx.session.get_one(ReleaseRow, (app.id, deployment.number))
     release.image_id = event.image_id
+    adopt(app, deployment, release, event.at)
     data: dict[str, object] = {"image_id": event.image_id, "digest": event.digest, "pulled": not event.found}
     if app.candidate is not None:
         if deployment.status == DeploymentStatus.QUEUED:

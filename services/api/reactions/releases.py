@@ -6,10 +6,12 @@ from sqlalchemy import delete, update
 
 from libs.common import clock
 from libs.common.messages.runtime import AppRemoved, ReleaseFailed, ReleaseLive, Settled
-from libs.common.states import DeploymentStatus
+from libs.common.states import DeploymentStatus, Intent
+from services.api.apps.desired import THAW
 from services.api.apps.models import AppRow, ReplicaRow, SlugRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import add_phase, begin_next, collect, fail, milliseconds, move
+from services.api.deployments.retention import collect_old
 from services.api.reactions.images import failed
 from services.api.reactions.scene import Line, Scene
 
@@ -25,7 +27,11 @@ async def release_live(scene: Scene, event: ReleaseLive) -> Line | None:
     app.current, app.current_deployment_id = app.candidate, deployment.id
     app.current_fingerprint = release.fingerprint
     app.candidate = app.candidate_deployment_id = None
+    app.limits_refused = None
+    if app.intent in {Intent.STOPPED, Intent.PAUSED}:
+        app.intent, app.op = Intent.RUNNING.value, None
     await begin_next(scene.tx, app)
+    await collect_old(scene.tx, app, deployment)
     scene.change(app)
     return _line(app, "deployment.live", f"Deployment {deployment.number} is live.", deployment_id=deployment.id)
 
@@ -50,6 +56,10 @@ async def settled(scene: Scene, event: Settled) -> Line | None:
         return None
     app.settled = event.revision
     if app.op is not None and event.revision >= app.op_revision:
+        if app.op == THAW:
+            # What the last sync saw paused goes on now, and what is paused by hand from here on is left alone.
+            app.seen = None
+            scene.change(app)
         app.op = None
     scene.touch(app)
     data: dict[str, object] = {"revision": event.revision, "running": event.running}

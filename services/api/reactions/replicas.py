@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from libs.common.messages.runtime import (
+    LimitsRefused,
     ReplicaCrashLooping,
     ReplicaDied,
     ReplicaEvent,
@@ -49,6 +50,23 @@ async def _note(scene: Scene, event: ReplicaEvent, state: str) -> None:
         "message": event.message,
     }
     await scene.tx.connection.execute(_SEEN[scene.tx.connection.dialect.name], values)
+
+
+async def limits_refused(scene: Scene, event: LimitsRefused) -> Line | None:
+    app = await scene.app(event.app_id)
+    if app is None:
+        return None
+    app.limits_refused = event.message
+    scene.touch(app)
+    return Line(
+        type="replica.limits_refused",
+        message=event.message,
+        project_id=app.project_id,
+        app_id=app.id,
+        deployment_id=event.deployment_id,
+        level="warning",
+        data={"replica": event.replica, "container_id": event.container_id, "release": event.release},
+    )
 
 
 async def replica(scene: Scene, event: ReplicaEvent) -> Line | None:

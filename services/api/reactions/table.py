@@ -10,6 +10,7 @@ from libs.common.messages.builder import ImageFailed, ImageProgress, ImageReady,
 from libs.common.messages.runtime import (
     AppAhead,
     AppRemoved,
+    LimitsRefused,
     ReleaseFailed,
     ReleaseLive,
     ReplicaCrashLooping,
@@ -25,7 +26,7 @@ from libs.common.messages.runtime import (
 from services.api.reactions.images import image_failed, image_progress, image_ready, image_started
 from services.api.reactions.recovery import app_ahead, stray_found
 from services.api.reactions.releases import app_removed, release_failed, release_live, settled
-from services.api.reactions.replicas import replica
+from services.api.reactions.replicas import limits_refused, replica
 from services.api.reactions.scene import Line, Scene
 
 React = Callable[[Scene, Any], Awaitable[Line | None]]
@@ -67,6 +68,7 @@ _REACTIONS: dict[type[msgspec.Struct], React] = {
     ReplicaOomKilled: replica,
     ReplicaCrashLooping: replica,
     ReplicaRemoved: replica,
+    LimitsRefused: limits_refused,
     AppAhead: app_ahead,
     StrayFound: stray_found,
     Recorded: recorded,

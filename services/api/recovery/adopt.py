@@ -116,6 +116,7 @@ async def _take_release(tx: Tx, vault: Vault, app: AppRow, release: Release) -> 
             settings=app.settings,
             env=release.env,
             fingerprint=app.fingerprint,
+            image_kept=True,
         )
     )
     await _take_deployment(tx, app, release)

@@ -27,7 +27,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+def bus_server(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One for each database: an empty database on a bus that knows apps would be taken for one that was lost."""
     server = NatsServer(tmp_path_factory.mktemp("nats"))
     server.start()
     server.ensure()

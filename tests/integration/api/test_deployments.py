@@ -123,7 +123,9 @@ async def test_stop_cancels_what_is_under_way(api: ApiServer, world: World, app:
     assert desired.candidate is None
     assert (await api.client.get(f"/apps/{app['id']}")).json()["status"] == "starting"
     await world.image_ready(again)
-    assert (await world.desired_where(app["id"], lambda it: it.candidate)).intent is Intent.RUNNING
+    assert (await world.desired_where(app["id"], lambda it: it.candidate)).intent is Intent.STOPPED
+    await world.live(again)
+    assert (await world.desired_where(app["id"], lambda it: it.current)).intent is Intent.RUNNING
 
 
 async def test_lists_are_cut_into_pages(api: ApiServer, app: dict[str, Any]) -> None:
@@ -151,13 +153,13 @@ async def test_sources_that_cannot_be_deployed(api: ApiServer, project: dict[str
         (await post(f"/apps/{app['id']}/deploy", json={"image": "Not An Image"}), 400, "validation_failed"),
         (
             await post(f"/deploy/{app['slug']}", content=b"", headers={"Content-Type": "application/octet-stream"}),
-            415,
-            "unsupported_media_type",
+            400,
+            "empty_upload",
         ),
         (
             await post(f"/deploy/{app['slug']}", content=b"x" * 10, headers={"Content-Type": "application/x-tar"}),
-            415,
-            "unsupported_media_type",
+            400,
+            "upload_invalid",
         ),
     ]
     assert [(answer.status_code, answer.json()["code"]) for answer, _, _ in cases] == [(status, code) for _, status, code in cases]

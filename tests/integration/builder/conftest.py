@@ -53,7 +53,7 @@ class Stage:
     def all(self, kind: type[T]) -> list[T]:
         return [msgspec.json.decode(body, type=kind) for name, body in self.events if name == kind.__name__]
 
-    async def send(self, command: messages.PrepareImage | messages.CollectImages) -> None:
+    async def send(self, command: messages.PrepareImage | messages.LoadImage | messages.CollectImages) -> None:
         await self.bus.publish(subjects.command("builder", command, self.app_id), command, command.command_id)
 
     async def prepare(self, reference: str, release: int = 1) -> messages.PrepareImage:
@@ -72,6 +72,13 @@ class Stage:
         bucket = Bucket(self.bus, subjects.DESIRED, Desired)
         entry = Desired(app_id=self.app_id, project_id="prj_1", slug="a", hosts=(), epoch=1, revision=1, intent=Intent.DELETED)
         await bucket.put(self.app_id, entry)
+
+    async def drop(self, release: int) -> None:
+        """Nobody waits for the images up to that release any more: they were cancelled."""
+        entry = Desired(
+            app_id=self.app_id, project_id="prj_1", slug="a", hosts=(), epoch=1, revision=release, intent=Intent.RUNNING, dropped=release
+        )
+        await Bucket(self.bus, subjects.DESIRED, Desired).put(self.app_id, entry)
 
     async def done(self) -> None:
         """Return when every command was acknowledged."""

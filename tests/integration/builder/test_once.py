@@ -94,6 +94,28 @@ async def test_an_app_that_is_deleted_while_its_image_is_pulled(
     assert await engine_images.list_tags(engine, f"dockup/{stage.app_id}") == []
 
 
+async def test_a_cancel_ends_a_pull(stage: Stage, start: Start, pushed: str, road: SlowRoad) -> None:
+    """The registry sends nothing: only giving up ends it. The next release's image is waited for."""
+    road.rate = 0
+    await start()
+    await stage.prepare(f"127.0.0.1:{road.port}/{pushed.partition('/')[2]}")
+    async with asyncio.timeout(10):
+        await road.came.wait()
+    await stage.drop(1)
+    await stage.done()
+    assert [name for name, _body in stage.events] == ["ImageStarted"]
+    await stage.prepare(images.web(), release=2)
+    await stage.hear(ImageReady)
+
+
+async def test_our_own_name_is_never_looked_for_in_a_registry(stage: Stage, start: Start) -> None:
+    await start()
+    await stage.prepare(f"dockup/{stage.app_id}:r1", release=2)
+    failed = await stage.hear(ImageFailed)
+    assert failed.failure.code == "image_not_found"
+    assert "Roll back" in failed.failure.hint
+
+
 async def test_an_image_that_comes_after_its_app_went(stage: Stage, start: Start, engine: Engine) -> None:
     await stage.delete_app()
     await start()

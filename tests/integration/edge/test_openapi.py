@@ -10,9 +10,8 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from services.api.app import create_app
-from services.api.http.bodies import handler_name
 from services.api.http.catalogue import CATALOGUE
-from services.api.http.guards import guards_of
+from services.api.http.guards import guards_of, handler_name
 from services.api.openapi.document import build
 from services.api.openapi.operations import OPERATIONS
 from services.api.settings import Settings
@@ -53,7 +52,11 @@ def test_only_the_public_routes_go_without_a_token() -> None:
 
 
 def media(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    bodies = [("body", operation["requestBody"]["content"]["application/json"])] if "requestBody" in operation else []
+    bodies = (
+        [("body", operation["requestBody"]["content"]["application/json"])]
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+        else []
+    )
     answers = [
         (status, answer["content"]["application/json"])
         for status, answer in operation["responses"].items()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from libs.common.image_names import repository
 from services.builder import image
 
 APP, OTHER = "app_" + "1" * 32, "app_" + "2" * 32
@@ -83,7 +84,7 @@ def test_digest(text: str, digests: list[str], expected: str | None) -> None:
     ],
 )
 def test_what_is_collected(keep: tuple[int, ...], gone: list[int]) -> None:
-    repository = image.repository(APP)
-    tags = [f"{repository}:r{number}" for number in (10, 1, 2, 9)]
-    noise = [f"{repository}:mine", f"{repository}:r", f"dockup/{OTHER}:r1", "nginx:r1"]
-    assert image.collectable(tags + noise, APP, keep) == [f"{repository}:r{number}" for number in gone]
+    held = repository(APP)
+    tags = [f"{held}:r{number}" for number in (10, 1, 2, 9)]
+    noise = [f"{held}:mine", f"{held}:r", f"dockup/{OTHER}:r1", "nginx:r1"]
+    assert image.collectable(tags + noise, APP, keep) == [f"{held}:r{number}" for number in gone]

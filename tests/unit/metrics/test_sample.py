@@ -68,6 +68,18 @@ def test_a_container_that_does_not_run_has_no_figures() -> None:
     assert (sample.app_id, sample.release, sample.replica) == ("app_1", 3, "dk-a")
 
 
+def test_a_call_between_two_syncs() -> None:
+    """Its rate is since the later of the last sync and the last call, and the sync's own rate knows nothing of it."""
+    sampler = Sampler()
+    sampler.take([listed("a")], {"a": used(1.0)}, 0.0)
+    rates = [sampler.now([listed("a")], {"a": used(cpu)}, at)[0].cpu_usage for cpu, at in ((6.0, 10.0), (6.1, 10.5), (8.0, 12.0))]
+    assert rates == [50.0, 50.0, 100.0]
+    assert sampler.take([listed("a")], {"a": used(8.0)}, 28.0)[0].cpu_usage == 25.0
+    assert sampler.now([listed("a")], {"a": used(8.5)}, 29.0)[0].cpu_usage == 50.0
+    assert sampler.now([listed("a")], {"a": used(0.1)}, 31.0)[0].cpu_usage is None, "started again"
+    assert sampler.now([listed("b")], {}, 32.0)[0].cpu_usage is None
+
+
 def test_a_container_that_was_away_starts_from_nothing() -> None:
     sampler = Sampler()
     sampler.take([listed("a")], {"a": used(1.0)}, 0.0)

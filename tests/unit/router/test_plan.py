@@ -85,3 +85,15 @@ def test_after_its_steps_there_is_nothing_left_to_do(case: str) -> None:
 
 def test_without_tls_there_are_no_certificates() -> None:
     assert not [step for step in plan("app0000", ("a.x",), (NEW,), live(), tls=False) if isinstance(step, AddCertificate)]
+
+
+def test_a_pause_changes_the_host_and_keeps_the_server_draining() -> None:
+    known = live({"r1": "ready"}, {"a.x": "app0000"}, {"a.x"})
+    steps = plan("app0000", ("a.x",), (LEAVING,), known, tls=True, paused=True)
+    assert steps == [server("r1", "drain"), MapHost(host="a.x", backend="app0000/paused", known=True)]
+    paused = live({"r1": "drain"}, {"a.x": "app0000/paused"}, {"a.x"})
+    assert plan("app0000", ("a.x",), (OLD,), paused, tls=True) == [
+        server("r1", "ready"),
+        MapHost(host="a.x", backend="app0000", known=True),
+    ]
+    assert UnmapHost(host="a.x") in plan("app0000", (), (), paused, tls=True)

@@ -85,3 +85,9 @@ def test_a_page_is_a_problem_document_with_the_requests_id() -> None:
     text = pages.problem(pages.APP_NOT_RUNNING, "https://d.example")
     assert '"type":"https://d.example/api/v1/errors/app_not_running"' in text
     assert '"request_id":"%[var(txn.id)]"' in text
+
+
+def test_the_map_says_what_is_paused() -> None:
+    made = table()
+    made.take(Route(app_id="a", slug="a", revision=2, hosts=("a.x",), upstreams=(LEAVING,), paused=True))
+    assert render.host_map(made, settings()).splitlines()[-1] == "a.x app0000/paused"

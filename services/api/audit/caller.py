@@ -1,0 +1,31 @@
+"""Who is behind what happens in this task: set when a token is accepted, read when a transaction commits.
+
+Work in the background has no caller, and leaves no line in the audit.
+"""
+
+from contextvars import ContextVar
+
+import msgspec
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """`address` is the client's, as our own proxy forwards it; a client's own headers are dropped there."""
+
+    actor: str
+    address: str
+    request_id: str
+    user_id: str | None = None
+    key_id: str | None = None
+    session_id: str | None = None
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done, to what. Never a value that a person typed: names and ids alone."""
+
+    action: str
+    target: str | None = None
+    project_id: str | None = None
+    outcome: str = "done"
+
+
+CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)

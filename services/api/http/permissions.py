@@ -1,0 +1,176 @@
+"""Who may call what: one entry an operation. The guards, `docs/permissions.md` and the test that walks every role read it here.
+
+A route without an entry asks for no token, and the test fails.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from services.api.http.principal import including
+
+
+class Where(StrEnum):
+    """What an operation is about, which decides whose it is."""
+
+    PUBLIC = "anyone"
+    OWN = "the caller's own"
+    PROJECT = "a project"
+    SERVER = "the whole server"
+
+
+class Permission(msgspec.Struct, frozen=True, kw_only=True):
+    """`scope` is the least that the token needs (empty: no token). `owner`: the project's owner or an admin alone.
+
+    `by_bound_key`: whether a key that is bound to one project may do it at all.
+    """
+
+    where: Where
+    scope: str = ""
+    owner: bool = False
+    by_bound_key: bool = True
+
+    @property
+    def role(self) -> str:
+        """The least role in the project; empty where there is no project to have one in."""
+        if self.where is not Where.PROJECT:
+            return ""
+        return "owner" if self.owner else _ROLE_OF_SCOPE[self.scope]
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """`scopes` of the token, None without one; `role` in the project at hand, None for a stranger to it.
+
+    `is_admin`: the user's role on the server. `bound`: the token is a key of one project; `here`: and that is the project at hand.
+    """
+
+    scopes: frozenset[str] | None
+    role: str | None = None
+    is_admin: bool = False
+    bound: bool = False
+    here: bool = True
+
+
+_ROLE_OF_SCOPE = {"read": "viewer", "deploy": "deployer", "write": "maintainer"}
+_RANK = ("viewer", "deployer", "maintainer", "owner")
+ALLOWED, UNKNOWN, FORBIDDEN, HIDDEN = 200, 401, 403, 404
+
+
+def verdict(permission: Permission, actor: Actor) -> int:
+    """`ALLOWED`, or the status of the refusal."""
+    if permission.where is Where.PUBLIC:
+        return ALLOWED
+    if actor.scopes is None:
+        return UNKNOWN
+    scopes = including(actor.scopes)
+    if permission.scope not in scopes:
+        return FORBIDDEN
+    if permission.where is Where.PROJECT:
+        return _in_project(permission, actor, sees_all=actor.is_admin and "admin" in scopes)
+    may = permission.by_bound_key or not actor.bound
+    return ALLOWED if may and (permission.where is Where.OWN or actor.is_admin) else FORBIDDEN
+
+
+def _in_project(permission: Permission, actor: Actor, *, sees_all: bool) -> int:
+    if actor.bound and not actor.here:
+        return HIDDEN
+    if sees_all:
+        return ALLOWED
+    if actor.role is None:
+        return HIDDEN
+    return ALLOWED if _RANK.index(actor.role) >= _RANK.index(permission.role) else FORBIDDEN
+
+
+_ANYONE = Permission(where=Where.PUBLIC)
+_OWN_READ = Permission(where=Where.OWN, scope="read")
+_OWN_WRITE = Permission(where=Where.OWN, scope="write")
+_OWN_UNBOUND = Permission(where=Where.OWN, scope="write", by_bound_key=False)
+_VIEW = Permission(where=Where.PROJECT, scope="read")
+_DEPLOY = Permission(where=Where.PROJECT, scope="deploy")
+_WRITE = Permission(where=Where.PROJECT, scope="write")
+_OWNER = Permission(where=Where.PROJECT, scope="write", owner=True)
+_SERVER = Permission(where=Where.SERVER, scope="admin", by_bound_key=False)
+
+PERMISSIONS: dict[str, Permission] = {
+    "getStatus": _ANYONE,
+    "listErrors": _ANYONE,
+    "getError": _ANYONE,
+    "logIn": _ANYONE,
+    "register": _ANYONE,
+    "getMe": _OWN_READ,
+    "logOut": _OWN_READ,
+    "changePassword": _OWN_WRITE,
+    "listSessions": _OWN_READ,
+    "endSession": _OWN_WRITE,
+    "listApiKeys": _OWN_READ,
+    "createApiKey": _OWN_WRITE,
+    "getApiKey": _OWN_READ,
+    "deleteApiKey": _OWN_WRITE,
+    "listProjects": _OWN_READ,
+    "createProject": _OWN_UNBOUND,
+    "listApps": _OWN_READ,
+    "listEvents": _OWN_READ,
+    "listAudit": _OWN_WRITE,
+    "getProject": _VIEW,
+    "updateProject": _WRITE,
+    "deleteProject": _OWNER,
+    "listMembers": _VIEW,
+    "setMember": _OWNER,
+    "removeMember": _OWNER,
+    "listProjectApps": _VIEW,
+    "createApp": _WRITE,
+    "getApp": _VIEW,
+    "updateApp": _WRITE,
+    "deleteApp": _WRITE,
+    "deployApp": _DEPLOY,
+    "deployBySlug": _DEPLOY,
+    "listDeployments": _VIEW,
+    "getDeployment": _VIEW,
+    "startApp": _DEPLOY,
+    "stopApp": _DEPLOY,
+    "restartApp": _DEPLOY,
+    "pauseApp": _DEPLOY,
+    "unpauseApp": _DEPLOY,
+    "cancelDeployment": _DEPLOY,
+    "rollBackApp": _DEPLOY,
+    "uploadImage": _DEPLOY,
+    "getAppLogs": _VIEW,
+    "getAppStats": _VIEW,
+    "getAppStatsHistory": _VIEW,
+    "listAppEvents": _VIEW,
+    "getEnv": _VIEW,
+    "setEnv": _WRITE,
+    "listUsers": _SERVER,
+    "createUser": _SERVER,
+    "updateUser": _SERVER,
+    "deleteUser": _SERVER,
+    "getRecovery": _SERVER,
+    "recover": _SERVER,
+}
+"""By `operationId`. `removeMember`: members may remove themselves. `getEnv` with `reveal` asks for what `setEnv` does."""
+
+
+def page() -> str:
+    """`docs/permissions.md`."""
+    rows = [f"| `{name}` | {it.where.value} | {it.scope or '-'} | {it.role or '-'} | {_bound(it)} |" for name, it in PERMISSIONS.items()]
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def _bound(permission: Permission) -> str:
+    if not permission.scope:
+        return "-"
+    return "yes" if permission.by_bound_key else "no"
+
+
+_HEAD = """# Who may do what
+
+Made from `services/api/http/permissions.py` by `just permissions`; a test walks each line with every role and kind of token.
+
+A token needs the **scope** (`read` < `deploy` < `write` < `admin`, each includes the ones before it), and in a project its user needs the
+**role** (`viewer` < `deployer` < `maintainer` < owner). A login has the scope `write`, an admin's has `admin`. A key never exceeds its
+owner. An admin with the scope `admin` may do everything in every project. What one may not see is `404`, what one sees but may not do
+`403 forbidden`, and without a valid token all but the public operations are `401`. A **bound key** sees its one project alone.
+
+| operation | about | scope | role in the project | bound key |
+|---|---|---|---|---|
+"""

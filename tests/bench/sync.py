@@ -1,0 +1,117 @@
+"""A sync of 100 containers: its wall time, and the processor time that it takes of the engine and of the service, beside a bare list."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from libs.common import ids
+from libs.common.bus import Bus
+from libs.common.engine import containers
+from libs.common.engine.connect import Engine
+from libs.common.engine.spec import ContainerSpec, create_body
+from services.metrics.history.keeper import History
+from services.metrics.latest import Latest
+from services.metrics.observe import Observer
+from services.metrics.settings import Settings
+from tests import images
+from tests.bench.results import Figures, median, p95
+from tests.servers.nats import NatsServer
+from tests.stack import Stack
+
+CONTAINERS = 100
+_ROUNDS = 50
+_PID_FILE = Path("/var/run/docker.pid")
+_AT_ONCE = 4
+
+
+async def measure(_stack: Stack, _rounds: int) -> Figures:
+    """On containers of an installation of its own, so that the stack's apps are not counted."""
+    engine = await Engine.open("unix:///var/run/docker.sock")
+    instance = ids.new("bench")
+    try:
+        async with _observer(instance) as observer:
+            await _make(engine, instance)
+            return await _measure(engine, instance, observer)
+    finally:
+        for each in await containers.list_ours(engine, instance):
+            await containers.remove(engine, each.id)
+        engine.close()
+
+
+@contextlib.asynccontextmanager
+async def _observer(instance: str) -> AsyncIterator[Observer]:
+    with tempfile.TemporaryDirectory() as folder:
+        server = NatsServer(Path(folder))
+        server.start()
+        bus = await Bus.connect(server.url, "metrics")
+        history = History(Path(folder) / "history.db", 30)
+        settings = Settings(home=folder, instance=instance, nats_url=server.url)
+        observer = Observer(settings, bus, Latest("", 30), history)
+        try:
+            yield observer
+        finally:
+            observer.close()
+            history.close()
+            await bus.close()
+            server.kill()
+
+
+async def _make(engine: Engine, instance: str) -> None:
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(number: int) -> None:
+        spec = ContainerSpec(
+            name=f"{instance}-{number}",
+            image_id=images.silent(),
+            labels={"dockup.instance": instance, "dockup.app": f"app_{number}", "dockup.release": "1"},
+            env={},
+            command=None,
+            network="bridge",
+            address=None,
+            port=8080,
+            cpu=None,
+            memory=None,
+        )
+        async with gate:
+            made = await engine.call(engine.api.create_container_from_config, create_body(spec), spec.name)
+            await containers.start(engine, str(made["Id"]))
+
+    await asyncio.gather(*(one(number) for number in range(CONTAINERS)))
+
+
+async def _measure(engine: Engine, instance: str, observer: Observer) -> Figures:
+    for _ in range(3):
+        await observer.beat()
+    walls, lists = [], []
+    ours, engines = time.process_time(), _engine_seconds()
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        samples = await observer.beat()
+        walls.append((time.perf_counter() - started) * 1000)
+        assert samples is not None
+        assert sum(sample.memory_usage is not None for sample in samples) == CONTAINERS
+    ours, engines = (time.process_time() - ours) * 1000 / _ROUNDS, (_engine_seconds() - engines) * 1000 / _ROUNDS
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        await containers.list_ours(engine, instance)
+        lists.append((time.perf_counter() - started) * 1000)
+    return {
+        "containers": CONTAINERS,
+        "sync median ms (under 50)": median(walls),
+        "sync p95 ms": p95(walls),
+        "bare list median ms": median(lists),
+        "sync / bare list": round(median(walls) / median(lists), 2),
+        "engine CPU ms a sync (under 10)": round(engines, 2),
+        "service CPU ms a sync": round(ours, 2),
+        "samples_ms": {"sync": walls, "list": lists},
+    }
+
+
+def _engine_seconds() -> float:
+    """Processor time of dockerd, all threads."""
+    fields = Path(f"/proc/{int(_PID_FILE.read_text(encoding='ascii'))}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
