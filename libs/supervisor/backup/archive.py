@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import os
+import shutil
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -58,12 +59,27 @@ def read(source: Path, folder: Path, identity: pyrage.x25519.Identity) -> Manife
     try:
         with source.open("rb") as sealed, _piped(lambda clear: pyrage.decrypt_io(sealed, clear, [identity]), into=False) as clear:
             with tarfile.open(fileobj=clear, mode="r|gz") as tar:
-                tar.extractall(folder, filter="data")
+                for member in tar:
+                    _extract(tar, member, folder)
             while clear.read(_BLOCK):
                 pass
     except (pyrage.DecryptError, tarfile.TarError, EOFError, OSError) as error:
         raise Problem(f"{source} cannot be opened with this key, or is not whole: {error}") from error
     return _checked(source, folder)
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Files and folders below `folder`, for the owner alone; whatever else an archive may hold, ours does not."""
+    target = folder / member.name
+    if not target.resolve().is_relative_to(folder.resolve()) or not (member.isfile() or member.isdir()):
+        raise tarfile.TarError(f"{member.name} is none of ours")
+    if member.isdir():
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tar.extractfile(member) as data, target.open("wb") as file:  # type: ignore[union-attr]
+        shutil.copyfileobj(data, file, _BLOCK)
+    target.chmod(member.mode & 0o700)
 
 
 def _checked(source: Path, folder: Path) -> Manifest:
