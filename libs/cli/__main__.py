@@ -1,5 +1,6 @@
 """The `dockup` command. Each verb imports what it needs when it runs, so that every one of them starts fast."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,6 +77,35 @@ def recover(
         raise typer.BadParameter("only one of --adopt and --enforce can win")
     with say.plainly():
         raise typer.Exit(run("adopt" if adopt else "enforce" if enforce else None))
+
+
+@app.command()
+def backup(
+    target: Annotated[Path | None, typer.Argument(help="The file; without one it goes into the state folder's backups/.")] = None,
+    *,
+    images: Annotated[bool, typer.Option(help="Take the images of what is deployed along: uploads are nowhere else.")] = True,
+) -> None:
+    """Write database, keys, settings, certificates, logs and images into one encrypted file, while Dockup runs."""
+    from libs.supervisor.backup.make import backup as run  # noqa: PLC0415 - verbs import late
+    from libs.supervisor.settings import find_home  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        run(find_home(), target, typer.echo, with_images=images)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `dockup backup` wrote.")],
+    *,
+    key_file: Annotated[Path | None, typer.Option(help="The file with the backups' key; else DOCKUP_BACKUP_KEY.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Move the state that is there aside.")] = False,
+) -> None:
+    """Make the state folder from a backup; Dockup must be down."""
+    from libs.supervisor.backup.restore import restore as run  # noqa: PLC0415 - verbs import late
+    from libs.supervisor.settings import find_home  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        run(find_home(), source, key_file, typer.echo, replace=replace)
 
 
 @app.command()

@@ -35,6 +35,18 @@ def ask(method: str, path: str, body: object = None) -> dict[str, Any]:
     return dict(answer)
 
 
+def every(path: str) -> list[dict[str, Any]]:
+    """All items of a list, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        page = ask("GET", f"{path}?limit=200{cursor}")
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page['next_cursor']}"
+
+
 def _token(home: Home) -> str:
     if token := os.environ.get("DOCKUP_TOKEN"):
         return token

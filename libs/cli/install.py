@@ -9,7 +9,7 @@ from libs.supervisor import unit
 from libs.supervisor.home import LAUNCHER, Home, write_durably
 from libs.supervisor.settings import find_home, read_env_file
 
-_NOT_KEPT = frozenset({"DOCKUP_HOME", "DOCKUP_URL", "DOCKUP_TOKEN"})
+_NOT_KEPT = frozenset({"DOCKUP_HOME", "DOCKUP_URL", "DOCKUP_TOKEN", "DOCKUP_BACKUP_KEY"})
 
 
 def install() -> int:

@@ -33,13 +33,15 @@ class Standing(enum.Enum):
 
 def answers(docker_host: str) -> bool:
     try:
-        _with_engine(docker_host, Engine.ping)
+        with_engine(docker_host, Engine.ping)
     except EngineAway:
         return False
     return True
 
 
-def _with_engine(docker_host: str, work: Callable[[Engine], Awaitable[T]]) -> T:
+def with_engine(docker_host: str, work: Callable[[Engine], Awaitable[T]]) -> T:
+    """Open the engine, do one thing with it, and close it: for code that has no loop."""
+
     async def run() -> T:
         engine = await Engine.open(docker_host)
         try:
@@ -104,7 +106,7 @@ def stop_apps(docker_host: str, instance: str, say: Callable[[str], None]) -> No
         return len(found)
 
     try:
-        count = _with_engine(docker_host, work)
+        count = with_engine(docker_host, work)
     except EngineAway:
         say("no Docker Engine answers: there are no apps to stop")
     else:
@@ -116,7 +118,7 @@ def stop_ours(home: Home, docker_host: str, say: Callable[[str], None]) -> None:
     found = process.running(home.pid_file("dockerd"))
     if found is None:
         return
-    if answers(docker_host) and (busy := _with_engine(docker_host, _count_running)):
+    if answers(docker_host) and (busy := with_engine(docker_host, _count_running)):
         say(f"left the Docker Engine running: it has {busy} containers that are not Dockup's")
         return
     if process.end(found, _STOP_SECONDS):

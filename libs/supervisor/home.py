@@ -49,6 +49,8 @@ class Home:
         self.state_file = root / "state.json"
         self.settings_file = root / "dockup.env"
         self.credentials = root / "credentials.json"
+        self.backups = root / "backups"
+        self.backup_recipient = root / "backup.recipient"
         self.nats_conf = self.run / "nats.conf"
         self.redis_socket = self.run / "redis.sock"
         self.root_certificate = self.router / "ca" / "root.crt"

@@ -71,7 +71,7 @@ def permissions(user: str) -> Permissions:
     """Everything that `user` may do; `setup` makes streams, buckets and consumers and says nothing else."""
     if user == "setup":
         return Permissions(
-            publish=("$JS.API.INFO", "$JS.API.STREAM.>", "$JS.API.CONSUMER.>"),
+            publish=("$JS.API.INFO", "$JS.API.STREAM.>", "$JS.API.CONSUMER.>", "$JS.SNAPSHOT.ACK.>"),
             subscribe=("_INBOX_setup.>",),
         )
     grants = GRANTS[user]

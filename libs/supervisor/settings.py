@@ -14,7 +14,7 @@ from libs.common.config import PREFIX, SettingError, load
 from libs.supervisor.home import SERVICES, Home, State, default_home
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-_OF_THE_COMMAND_LINE = frozenset({"DOCKUP_URL", "DOCKUP_TOKEN"})
+_OF_THE_COMMAND_LINE = frozenset({"DOCKUP_URL", "DOCKUP_TOKEN", "DOCKUP_BACKUP_KEY"})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,6 +86,17 @@ time curl -s -X POST "$DOCKUP/api/v1/deploy/once?wait=60" -H "Authorization: Bea
 [[ $(field status </tmp/once.json) == live ]] || fail "$(cat /tmp/once.json)"
 answers "$(field url </tmp/once.json)"
 
+say "a local image, by a pipe"
+docker save nginx:alpine | \
+  curl -s -X POST --data-binary @- \
+    -H "Authorization: Bearer $HBR" \
+    -H "Content-Type: application/octet-stream" \
+    "$DOCKUP/api/v1/deploy/my-app?wait=60" >/tmp/upload.json
+[[ $(field status </tmp/upload.json) == live ]] || fail "$(cat /tmp/upload.json)"
+answers "$(field url </tmp/app.json)"
+: | curl -s -X POST --data-binary @- -H "Authorization: Bearer $HBR" -H "Content-Type: application/octet-stream" \
+    $DOCKUP/api/v1/deploy/my-app | grep -o '"code":"empty_upload"' || fail "an empty pipe was taken"
+
 say "the slug is taken"
 [[ $(curl -s -X POST "$DOCKUP/api/v1/projects/$PID/apps" -H "Authorization: Bearer $HBR" -H "Content-Type: application/json" \
     -d '{"name": "demo", "slug": "demo", "image": "nginx:alpine"}' | field code) == slug_taken ]] || fail "no slug_taken"
@@ -115,3 +126,22 @@ for container in $(docker ps -q); do
     [[ $started > $booted ]] || fail "$container runs since $started: it was not ended before the boot at $booted"
 done
 ./dockup status
+
+say "backup, wipe, restore"
+key=$(./dockup backup /tmp/dockup.age | grep -o 'AGE-SECRET-KEY-[0-9A-Z]*')
+ls -l /tmp/dockup.age
+before=$(curl -s "$DOCKUP/api/v1/apps/my-app/events?limit=20" -H "Authorization: Bearer $HBR" | grep -o '"seq":[0-9]*' | head -n 20)
+ps -eo pid,ppid,stat,args | grep haproxy; cp $home/logs/router.log /tmp/router.log
+./dockup down --all
+ps -eo pid,ppid,stat,args | grep haproxy
+dockerd >/tmp/dockerd.log 2>&1 &
+until docker info >/dev/null 2>&1; do sleep 0.2; done
+docker ps -aq | xargs -r docker rm -f >/dev/null
+docker images -aq | sort -u | xargs -r docker rmi -f >/dev/null
+find $home -mindepth 1 -delete
+DOCKUP_BACKUP_KEY=$key ./dockup restore /tmp/dockup.age
+./dockup up --detach >/dev/null || { ps -eo pid,ppid,stat,args | grep -i haproxy; tail -n 40 $home/logs/router.log /tmp/router.log; exit 1; }
+for file in app demo once; do answers "$(field url </tmp/$file.json)"; done
+after=$(curl -s "$DOCKUP/api/v1/apps/my-app/events?limit=20" -H "Authorization: Bearer $HBR" | grep -o '"seq":[0-9]*' | head -n 20)
+[[ $before == "$after" ]] || fail "the history is another: $before / $after"
+echo "the same key, certificates and history"

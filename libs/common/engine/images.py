@@ -1,6 +1,7 @@
 """Images: find, pull, and the tags by which we hold them."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import docker
 import msgspec
@@ -148,3 +149,26 @@ def split_reference(reference: str) -> tuple[str, str]:
     head, slash, last = name.rpartition("/")
     base, _, version = last.partition(":")
     return f"{head}{slash}{base}", digest or version or "latest"
+
+
+async def save(engine: Engine, image_id: str, path: Path) -> None:
+    """Write the image as `docker save` does; `NotFound` when it is gone."""
+
+    def work() -> None:
+        with path.open("wb") as file:
+            for chunk in engine.long.get_image(image_id):
+                file.write(chunk)
+
+    await engine.call(work)
+
+
+async def load_file(engine: Engine, path: Path) -> None:
+    """Bring in what `save` wrote. `Refused` for what is none."""
+
+    def work() -> None:
+        with path.open("rb") as file:
+            for line in engine.long.load_image(file):  # type: ignore[no-untyped-call]
+                if "error" in line:
+                    raise EngineError(str(line["error"]))
+
+    await engine.call(work)
