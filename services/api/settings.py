@@ -31,7 +31,7 @@ class Settings(Common, frozen=True, kw_only=True):
     admin_password: str = ""
     registration: Literal["open", "closed"] = "closed"
     sync_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
-    tls: Literal["internal", "acme", "off"] = "internal"
+    tls: Literal["internal", "off"] = "internal"
     upload_max_mb: Annotated[int, msgspec.Meta(ge=1)] = 8192
     spool: str = ""
     keep_releases: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
