@@ -92,6 +92,7 @@ def _try(strategy: Any, ground: Ground, examples: int) -> None:
     each()
 
 
+@pytest.mark.parametrize("ground", ["postgresql"], indirect=True)  # the stricter of the two
 def test_a_few_requests_of_each_operation(ground: Ground) -> None:
     assert not _attack(ground, _FEW)
 
