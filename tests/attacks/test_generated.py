@@ -14,16 +14,9 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    ignored_auth,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
+from schemathesis.specs.openapi import checks
 
-from tests.attacks.ground import Ground
+from tests.attacks.ground import Ground, Json
 from tests.servers.nats import NatsServer
 
 _SEED = 20261124
@@ -31,12 +24,12 @@ _FEW, _MANY = 4, 30
 _TIMEOUT = 20
 _CHECKS = [
     schemathesis.checks.not_a_server_error,
-    content_type_conformance,
-    ignored_auth,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
+    checks.content_type_conformance,
+    checks.ignored_auth,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.status_code_conformance,
+    checks.unsupported_method,
 ]
 """Not among them: that what fits the schema is accepted. Limits of the machine, slugs in use and the like are beyond a schema."""
 
@@ -64,12 +57,12 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         nats.kill()
 
 
-def _attack(ground: Ground, examples: int) -> list[str]:
+def _attack(ground: Ground, document: Json, examples: int) -> list[str]:
     """Every operation in turn, with what its schema takes and with what it does not; what was answered wrongly."""
-    document = schemathesis.openapi.from_dict(ground.document())
-    document.config.update(base_url=ground.url)
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=ground.url)
     found = []
-    for result in document.get_all_operations():
+    for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
         operation = result.ok()
         for mode in GenerationMode:
@@ -94,10 +87,20 @@ def _try(strategy: Any, ground: Ground, examples: int) -> None:
 
 @pytest.mark.parametrize("ground", ["postgresql"], indirect=True)  # the stricter of the two
 def test_a_few_requests_of_each_operation(ground: Ground) -> None:
-    assert not _attack(ground, _FEW)
+    assert not _attack(ground, ground.document(), _FEW)
+
+
+@pytest.mark.parametrize("ground", ["postgresql"], indirect=True)
+def test_an_answer_that_is_not_documented_is_found(ground: Ground) -> None:
+    document = ground.document()
+    path = "/api/v1/deployments/{deployment_id}"
+    document["paths"] = {path: document["paths"][path]}
+    del document["paths"][path]["get"]["responses"]["404"]
+    found = _attack(ground, document, 10 * _FEW)
+    assert any("Undocumented HTTP status code" in failure for failure in found), found
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_many_requests_of_each_operation(ground: Ground) -> None:
-    assert not _attack(ground, _MANY)
+    assert not _attack(ground, ground.document(), _MANY)
