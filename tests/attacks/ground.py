@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from libs.common.messages.runtime import LogsAnswer
+from libs.common.messages.runtime import Inventory, LogsAnswer
 from tests.servers.api import ApiServer, World
 
 Json = dict[str, Any]
@@ -74,6 +74,7 @@ class Ground:
         await world.start()
         try:
             await world.runtime.serve("logs", _no_logs)
+            await world.runtime.serve("inventory", _no_inventory)
             await self._furnish(server, world)
             self.url = server.url
             self.key = server.client.headers["authorization"]
@@ -112,3 +113,7 @@ def _made(client: httpx.AsyncClient) -> Any:
 
 async def _no_logs(_query: bytes) -> LogsAnswer:
     return LogsAnswer(items=())
+
+
+async def _no_inventory(_query: bytes) -> Inventory:
+    return Inventory(apps=())
