@@ -24,6 +24,8 @@ CASES: tuple[Case, ...] = (
     ("GET", "api-keys?cursor=", {}, 400, "invalid_cursor"),
     ("GET", "apps?cursor=app_%27--", {}, 400, "invalid_cursor"),
     ("GET", "errors?cursor=zzz", {}, 400, "invalid_cursor"),
+    ("GET", "auth/sessions?cursor=zzz", {}, 400, "invalid_cursor"),
+    ("GET", "audit?cursor=zzz", {}, 400, "invalid_cursor"),
     ("GET", "apps/one/deployments?cursor=" + LONG, {}, 400, "invalid_cursor"),
     ("GET", "apps/one/logs?replica=%00", {}, 400, "validation_failed"),
     ("GET", "apps/one/logs?since=9999-12-31T23:59:59-12:00", {}, 400, "validation_failed"),
@@ -60,7 +62,7 @@ async def test_a_cursor_that_a_list_gave_goes_on(api: Api) -> None:  # noqa: F81
         (await api.as_admin.post("/api/v1/projects", json={"name": name})).raise_for_status()
         (await api.as_admin.post("/api/v1/users", json={"email": f"{name}@example.com"})).raise_for_status()
         (await api.as_admin.post("/api/v1/api-keys", json={"name": name, "scopes": ["read"]})).raise_for_status()
-    for path in ("projects", "users", "api-keys", "errors"):
+    for path in ("projects", "users", "api-keys", "audit", "errors"):
         whole = (await api.as_admin.get(f"/api/v1/{path}")).json()["items"]
         found, cursor = [], ""
         while cursor is not None:

@@ -60,7 +60,8 @@ async def tenants(settings: Any) -> AsyncIterator[Tenants]:  # noqa: F811 - the 
         app = await _made(ada, f"projects/{project['id']}/apps", name="ada", slug="ada", image="nginx:alpine", env={"SECRET": "of Ada"})
         deployment = (await ada.post("/api/v1/apps/ada/deploy")).raise_for_status().json()
         key = await _made(ada, "api-keys", name="unbound", scopes=["read"])
-        ids = {"project_id": project["id"], "app": app["slug"], "slug": app["slug"]}
+        session = (await ada.get("/api/v1/auth/sessions")).raise_for_status().json()["items"][0]
+        ids = {"project_id": project["id"], "app": app["slug"], "slug": app["slug"], "session_id": session["id"]}
         found = Tenants(api, ada, eve, {**ids, "deployment_id": deployment["id"], "key_id": key["id"], "code": "not_found"})
         found.own = {
             "ada": (await _made(ada, "projects", name="Her other one"))["id"],
@@ -120,6 +121,8 @@ async def test_a_key_that_is_bound_to_another_project(tenants: Tenants) -> None:
     key = await tenants.api.key(tenants.ada, "write", project_id=tenants.own["ada"])
     before = await tenants.seen()
     for method, path, operation in tenants.operations:
+        if operation["operationId"] == "endSession":  # a key of scope write may end its owner's logins
+            continue
         if operation["operationId"] == "deployBySlug":
             answer = await tenants.ask(key, method, path, operation)
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), "its example names another project"

@@ -88,7 +88,7 @@ class AuthController(Controller):
     @get("/sessions", guards=[scope("read")])
     async def list_sessions(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> SessionPage:
         """Your logins that are not over, oldest first, and from where they were made."""
-        return await service.list_sessions(core.db, principal, limit, cursor)
+        return await service.list_sessions(core.db, principal, limit, check_cursor(cursor, "ses_"))
 
     @delete("/sessions/{session_id:str}", guards=[scope("write")], opt={FREE: True})
     async def end_session(self, core: Core, principal: Principal, session_id: str) -> None:
