@@ -47,7 +47,10 @@ class Tenants:
 
 
 def _body(operation: Json) -> Json:
-    media = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    content = operation.get("requestBody", {}).get("content", {})
+    media = content.get("application/json")
+    if content and not media:
+        return {"content": b"not an archive", "headers": {"Content-Type": "application/x-tar"}}
     return {"json": next(iter(media["examples"].values()))["value"]} if media else {}
 
 
