@@ -54,6 +54,11 @@ test *arguments:
 faults *arguments:
     {{ python }} -m pytest -m long tests/faults {{ arguments }}
 
+[doc("Attack the API with requests made from its OpenAPI document (minutes)")]
+[group("test")]
+attacks *arguments:
+    {{ python }} -m pytest -m "long or not long" tests/attacks {{ arguments }}
+
 [doc("From a bare Debian to a running Dockup, in a folder of its own (root, debootstrap)")]
 [group("test")]
 bare *arguments:

@@ -19,4 +19,7 @@ def parse(text: str) -> datetime:
     moment = datetime.fromisoformat(_ENGINE_NANOSECONDS.sub(r"\1", text))
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is outside of the years 1 to 9999 in UTC") from error

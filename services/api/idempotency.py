@@ -43,7 +43,9 @@ Effect = Callable[[Tx], Awaitable[Answer]]
 async def once(core: Core, request: Request[Any, Any, Any], principal: Principal, effect: Effect, body: bytes | None = None) -> Answer:
     """Run `effect` in a write transaction, at most once for each `Idempotency-Key` of `principal` in 24 hours.
 
-    `body` is what stands for the body where the route read it by itself.
+    `body` is what stands for the body where the route read it by itself. Each API key has its own
+    `Idempotency-Key`s; the logins of a user share theirs.
+
     `422 idempotency_key_reused` when the key came with another method, path, query or body before.
     """
     key = request.headers.get("idempotency-key")
@@ -53,7 +55,7 @@ async def once(core: Core, request: Request[Any, Any, Any], principal: Principal
     if not 1 <= len(key) <= _LONGEST or not key.isascii() or not key.isprintable():
         raise invalid("/Idempotency-Key", f"takes 1 to {_LONGEST} printable ASCII characters")
     fingerprint = await _fingerprint(request, body)
-    who = principal.user_id
+    who = principal.key_id or principal.user_id  # an answer may hold what another key of the same user must not see
     async with core.db.begin() as tx:
         first = await _claim(core, tx, who, key, fingerprint)
         if first is not None:

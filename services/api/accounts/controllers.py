@@ -6,6 +6,7 @@ import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
 
+from libs.common.secrets import fingerprint
 from services.api.accounts import passwords, service
 from services.api.accounts.authenticator import caller_of
 from services.api.accounts.schemas import (
@@ -28,12 +29,14 @@ from services.api.http.guards import scope
 from services.api.http.principal import SCOPES, Principal
 from services.api.http.problems import Problem
 from services.api.http.replies import reply
-from services.api.http.strict import Cursor, Limit
+from services.api.http.strict import Cursor, Limit, check_cursor
 from services.api.idempotency import Answer, once
 from services.api.recovery.gate import FREE
 
-_ANYONE = Principal(user_id="anyone", email="", role="member", scopes=frozenset(), actor="anyone")
-"""Whose `Idempotency-Key` it is when nobody is logged in."""
+
+def _stranger(email: str) -> Principal:
+    """Whose `Idempotency-Key` it is when nobody is logged in: strangers have theirs apart, so that none can block another's."""
+    return Principal(user_id=f"anyone:{fingerprint(email.lower())[:32]}", email=email, role="member", scopes=frozenset(), actor="anyone")
 
 
 class AuthController(Controller):
@@ -85,7 +88,7 @@ class AuthController(Controller):
     @get("/sessions", guards=[scope("read")])
     async def list_sessions(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> SessionPage:
         """Your logins that are not over, oldest first, and from where they were made."""
-        return await service.list_sessions(core.db, principal, limit, cursor)
+        return await service.list_sessions(core.db, principal, limit, check_cursor(cursor, "ses_"))
 
     @delete("/sessions/{session_id:str}", guards=[scope("write")], opt={FREE: True})
     async def end_session(self, core: Core, principal: Principal, session_id: str) -> None:
@@ -117,7 +120,7 @@ class AuthController(Controller):
             user = await service.create_user(tx, new, hashed)
             return Answer(status=201, body=msgspec.json.encode(user))
 
-        return reply(await once(core, request, _ANYONE, effect))
+        return reply(await once(core, request, _stranger(data.email), effect))
 
 
 class UserController(Controller):
@@ -128,7 +131,7 @@ class UserController(Controller):
     async def list_users(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> UserPage:
         """Everybody, oldest first."""
         _need_all(principal)
-        return await service.list_users(core.db, limit, cursor)
+        return await service.list_users(core.db, limit, check_cursor(cursor, "usr_"))
 
     @post(guards=[scope("admin")])
     async def create_user(

@@ -13,7 +13,7 @@ from services.api.db.tx import Tx
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.replies import reply
-from services.api.http.strict import Cursor, Limit
+from services.api.http.strict import Cursor, Limit, check_cursor
 from services.api.idempotency import Answer, once
 
 
@@ -24,7 +24,7 @@ class ApiKeyController(Controller):
     @get(guards=[scope("read")])
     async def list_api_keys(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> ApiKeyPage:
         """Your keys, oldest first, without the keys themselves."""
-        return await service.list_keys(core.db, principal, limit, cursor)
+        return await service.list_keys(core.db, principal, limit, check_cursor(cursor, "key_"))
 
     @post(guards=[scope("write")])
     async def create_api_key(

@@ -18,9 +18,8 @@ from services.api.db.tx import Tx
 from services.api.http.guards import scope
 from services.api.http.kept import Kept
 from services.api.http.principal import Principal
-from services.api.http.problems import Problem
 from services.api.http.replies import reply
-from services.api.http.strict import Cursor, DryRun, Limit, Wait
+from services.api.http.strict import Cursor, DryRun, Limit, Wait, check_cursor
 from services.api.idempotency import Answer
 from services.api.projects.service import to_change as project_to_change
 from services.api.projects.service import to_read as project_to_read
@@ -118,11 +117,13 @@ class AppController(Controller):
         purge_volumes: PurgeVolumes = False,
         dry_run: DryRun = False,
         wait: Wait = None,
+        if_match: IfMatch = None,
     ) -> Response[App]:
         """Remove the app with its containers, routes and images. With `wait`, 200 once nothing of it is left."""
         del purge_volumes  # an app of this version has none
         async with core.db.begin() as tx:
             row = await lookup.to_delete(tx, principal, app, "write")
+            service.check_match(row, if_match)
             if dry_run:
                 return reply(Answer(status=200, body=msgspec.json.encode(plans.remove(row))))
             await service.remove(tx, row)
@@ -138,8 +139,7 @@ def headers_of(app: AppRow) -> dict[str, str]:
 
 
 async def _page(core: Core, principal: Principal, limit: int, cursor: str | None, project_id: str | None) -> Response[AppPage]:
-    if cursor is not None and not cursor.startswith(lookup.ID_PREFIX):
-        raise Problem("invalid_cursor")
+    check_cursor(cursor, lookup.ID_PREFIX)
     key = ("apps", principal, limit, cursor, project_id)
     kept = core.fresh.look(key)
     if isinstance(kept, Kept):

@@ -10,7 +10,7 @@ from services.api.audit.schemas import AuditPage
 from services.api.core import Core
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
-from services.api.http.strict import Cursor, Limit
+from services.api.http.strict import Cursor, Limit, check_cursor
 
 ProjectId = Annotated[str | None, Parameter(max_length=40, description="What was done in this project.")]
 UserId = Annotated[str | None, Parameter(max_length=40, description="What this user did.")]
@@ -37,4 +37,4 @@ class AuditController(Controller):
     ) -> AuditPage:
         """Who did what, from where, with which key: the newest first. An admin sees all, a maintainer what was done in the project."""
         filters = {"project_id": project_id, "user_id": user_id, "action": action, "target": target}
-        return await service.read(core.db, principal, filters, limit, cursor)
+        return await service.read(core.db, principal, filters, limit, check_cursor(cursor, "aud_"))

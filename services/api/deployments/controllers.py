@@ -28,6 +28,9 @@ from services.api.idempotency import Answer, Effect, once
 from services.api.uploads import bodies
 from services.api.uploads.spool import Upload
 
+_LONGEST_NUMBER = 9
+"""Digits of a deployment's number that a database takes."""
+
 
 class DeployController(Controller):
     tags = ("Deployments",)
@@ -138,7 +141,7 @@ class DeploymentController(Controller):
         self, *, core: Core, principal: Principal, app: str, limit: Limit = 50, cursor: Cursor = None
     ) -> DeploymentPage:
         """The deployments of an app, the newest first."""
-        if cursor is not None and not (cursor.isascii() and cursor.isdecimal()):
+        if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _LONGEST_NUMBER):
             raise Problem("invalid_cursor")
         async with core.db.read() as session:
             row, _ = await lookup.to_read(session, principal, app)

@@ -24,6 +24,8 @@ _LOOK_SECONDS = 1.0
 """An open stream or long poll asks this often whether its token still stands, and what its user may see now."""
 _BATCH = 200
 _SSE = "text/event-stream"
+_LONGEST_SEQ = 20
+"""Digits; Python refuses to read a number of some thousands."""
 
 After = Annotated[int, Parameter(ge=0, description="The seq after which to begin; 0 is the beginning.")]
 Hold = Annotated[int | None, Parameter(ge=1, le=600, description="Seconds to wait for news when there is none.")]
@@ -70,7 +72,7 @@ class EventController(Controller):
 def _start(after: int, last_event_id: str | None) -> int:
     if last_event_id is None:
         return after
-    if not (last_event_id.isascii() and last_event_id.isdecimal()):
+    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _LONGEST_SEQ):
         raise invalid("/Last-Event-ID", "is not a seq")
     return int(last_event_id)
 

@@ -18,11 +18,11 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from services.api.http.methods import allow
 from services.api.http.problems import FieldError, Problem
 
 PROBLEM_JSON = "application/problem+json"
 _SQLITE_AWAY = ("locked", "busy", "unable to open", "disk", "readonly")
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 logger = structlog.get_logger()
 
@@ -56,10 +56,10 @@ def _of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Probl
     if isinstance(error, ValidationException):
         return _of_validation(error)
     if isinstance(error, MethodNotAllowedException):
-        allow = ", ".join(_allowed(request))
-        return Problem("method_not_allowed", f"{request.method} is not taken here; this path takes {allow}.", headers={"Allow": allow})
+        taken = allow(request.app, request.scope["path"])
+        return Problem("method_not_allowed", f"{request.method} is not taken here; this path takes {taken}.", headers={"Allow": taken})
     if isinstance(error, NotFoundException):
-        return Problem("not_found", f"There is no route {request.url.path}.")
+        return Problem("not_found", f"There is no route {request.scope['path']}.")
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
         return Problem("body_too_large")
     if isinstance(error, ClientException):
@@ -75,22 +75,12 @@ def _of_validation(error: ValidationException) -> Problem:
         for item in found
         if isinstance(item, Mapping)
     ]
+    if len(errors) > 1:  # Litestar names the body too whenever a parameter is wrong
+        errors = [item for item in errors if item.pointer != "/data"]
     if any(item.pointer == "/data" for item in errors):
         return Problem("validation_failed", "The body is missing: this route takes a JSON object.")
     detail = f"{errors[0].pointer[1:]}: {errors[0].detail}." if errors else f"{error.detail}."
     return Problem("validation_failed", detail, errors=errors)
-
-
-def _allowed(request: Request[Any, Any, Any]) -> list[str]:
-    router = request.app.asgi_router
-    allowed = []
-    for method in _METHODS:
-        try:
-            router.handle_routing(path=request.scope["path"].rstrip("/") or "/", method=method)
-        except (MethodNotAllowedException, NotFoundException):
-            continue
-        allowed.append(method)
-    return [*(["GET", "HEAD"] if "GET" in allowed else []), *(method for method in allowed if method != "GET"), "OPTIONS"]
 
 
 def _is_database_away(error: Exception) -> bool:

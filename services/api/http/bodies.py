@@ -58,6 +58,9 @@ class StrictJson(AbstractDTO[Any]):
 
 async def check_media_type(request: Request[Any, Any, Any]) -> None:
     """`415` unless the body is JSON. `curl -d ''` calls what it sends a form: without content that is no body, like any other nothing."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise Problem("unsupported_media_type", f"The body came with Content-Encoding {encoding}; this route takes it as it is.")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type in {"", "application/json"} or (media_type == _FORM and not await request.body()):
         return
@@ -88,6 +91,8 @@ class Knows:
         handler = scope["route_handler"]
         for guard in self._guards[handler]:
             await guard(request, handler)
+        if "\0" in scope["path"]:  # PostgreSQL takes no such text, and no name has it
+            raise Problem("not_found", "No path has the character U+0000.")
         if scope["query_string"]:
             _check_query(request, self._known[handler])
         if scope["method"] not in {"GET", "HEAD"} and not handler.opt.get(RAW_BODY):
@@ -103,6 +108,13 @@ def _check_query(request: Request[Any, Any, Any], known: frozenset[str]) -> None
         named = ", ".join(error.pointer[1:] for error in unknown)
         knows = ", ".join(sorted(known)) or "none"
         raise Problem("unknown_parameter", f"There is no query parameter {named}; this route takes: {knows}.", errors=unknown)
+    if b"%00" in request.scope["query_string"]:
+        nul = [
+            FieldError(pointer=f"/{name}", detail="holds the character U+0000")
+            for name, value in request.query_params.multi_items()
+            if "\0" in value
+        ]
+        raise Problem("validation_failed", "The query holds the character U+0000.", errors=nul)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         errors = [FieldError(pointer=f"/{name}", detail="is given more than once") for name in twice]

@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 from structlog.contextvars import bind_contextvars
 
 from libs.common import ids
+from services.api.http.methods import allow
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _HEADERS = (
@@ -46,6 +47,8 @@ async def _pass(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) ->
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *extra]
+            if scope["method"] == "OPTIONS":
+                message["headers"] = _options(scope, [*message["headers"]])
             if message["status"] >= _BROKEN:
                 logger.warning("request.answered", **_line(scope, message["status"], started))
         elif is_head and message["type"] == "http.response.body":
@@ -56,6 +59,13 @@ async def _pass(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) ->
         await app({**scope, "method": "GET"}, receive, sending)
     else:
         await app(scope, receive, sending)
+
+
+def _options(scope: HTTPScope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer to OPTIONS, with an `Allow` that is whole."""
+    others = [header for header in headers if header[0].lower() != b"allow"]
+    is_there = len(others) < len(headers)
+    return [*others, (b"allow", allow(scope["litestar_app"], scope["path"]).encode())] if is_there else others
 
 
 def _request_id(scope: HTTPScope) -> str:

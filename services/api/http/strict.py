@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Annotated, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
@@ -11,16 +12,26 @@ from services.api.http.problems import FieldError, Problem
 
 T = TypeVar("T")
 
-_CONTROL_FREE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-_NAME_SAYS = "1 to 100 characters, no control characters"
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_READABLE = rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$"
+_NAME_SAYS = "1 to 100 characters, not blank, no control characters"
 
-DisplayName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=_CONTROL_FREE, description=_NAME_SAYS)]
-"""What a person calls something: any script, no control characters."""
+DisplayName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=_READABLE, description=_NAME_SAYS)]
+"""What a person calls something: any script, no control characters, nothing that turns the direction of what follows."""
+
+_ID = re.compile(r"[0-9a-z]{1,40}")
 
 Limit = Annotated[int, Parameter(ge=1, le=200, description="How many items a page has at most.")]
 Cursor = Annotated[str | None, Parameter(max_length=200, description="The next_cursor of the page before.")]
 DryRun = Annotated[bool, Parameter(description="Change nothing; answer the plan.")]
 Wait = Annotated[int | None, Parameter(ge=1, le=600, description="Seconds to hold the answer until the work has ended.")]
+
+
+def check_cursor(cursor: str | None, prefix: str) -> str | None:
+    """Return the cursor of a list of ids that begin with `prefix`; `400 invalid_cursor` for what no list gave."""
+    if cursor is not None and not (cursor.startswith(prefix) and _ID.fullmatch(cursor.removeprefix(prefix))):
+        raise Problem("invalid_cursor")
+    return cursor
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,6 +123,8 @@ def _names(errors: list[FieldError]) -> str:
 def _inspect(value: object, kind: object, pointer: str) -> tuple[list[FieldError], list[FieldError]]:
     """Unknown and wrong fields of `value`, field by field: msgspec itself stops at the first."""
     struct = _struct_in(kind)
+    if struct is None and isinstance(value, dict) and (names := _dict_in(kind)) is not None:
+        return [], _wrong_members(value, names, pointer)
     if struct is None or not isinstance(value, dict):
         return [], _wrong(value, kind, pointer)
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
@@ -154,6 +167,24 @@ def _struct_in(kind: object) -> type[msgspec.Struct] | None:
     arguments = get_args(kind)[:1] if get_origin(kind) is Annotated else get_args(kind)
     found = [struct for argument in arguments if (struct := _struct_in(argument)) is not None]
     return found[0] if len(found) == 1 and get_origin(kind) not in {list, tuple, dict} else None
+
+
+def _dict_in(kind: object) -> tuple[object, object] | None:
+    """What the names and the values of the object are that `kind` is or may be."""
+    if get_origin(kind) is dict:
+        name, value = get_args(kind)
+        return name, value
+    found = [names for argument in get_args(kind) if (names := _dict_in(argument)) is not None]
+    return found[0] if len(found) == 1 and get_origin(kind) is not list else None
+
+
+def _wrong_members(value: dict[str, object], kinds: tuple[object, object], pointer: str) -> list[FieldError]:
+    found = []
+    for name, member in value.items():
+        at = _join(pointer, name)
+        found += [FieldError(pointer=at, detail=error.detail) for error in _wrong(name, kinds[0], "")[:1]]
+        found += _wrong(member, kinds[1], at)
+    return found
 
 
 def _join(pointer: str, name: str) -> str:

@@ -14,7 +14,7 @@ from litestar.routes import HTTPRoute
 
 from libs.common.service import VERSION
 from services.api.http.guards import guards_of, handler_name
-from services.api.openapi import errors
+from services.api.openapi import errors, headers
 from services.api.openapi.examples import EXAMPLES
 from services.api.openapi.operation import Operation
 from services.api.openapi.operations import OPERATIONS
@@ -35,7 +35,6 @@ _UPLOAD: Json = {
         "schema": {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}},
     },
 }
-_HEADER = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -95,7 +94,7 @@ def build(app: Litestar, url: str) -> bytes:
             "components": {
                 "schemas": {**dict(sorted(components.items())), "Problem": errors.SCHEMA},
                 "examples": errors.examples({code for each in found for code in errors.codes(each)}, url),
-                "headers": {"RequestId": {"description": "The request's id; a client's own is kept.", "schema": {"type": "string"}}},
+                "headers": headers.COMPONENTS,
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a JWT."}},
             },
         }
@@ -152,7 +151,7 @@ def _operation(found: Found, refs: dict[str, Json]) -> Json:
 def _answers(found: Found, refs: dict[str, Json]) -> Json:
     answers: Json = {}
     for status, kind in found.answers.items():
-        answer: Json = {"description": _STATUS.get(status, "Done."), "headers": _HEADER}
+        answer: Json = {"description": _STATUS.get(status, "Done."), "headers": headers.of_answer(found, status, kind)}
         if _members(kind):
             answer["content"] = {_JSON: _media(kind, refs)}
             if found.entry.text:

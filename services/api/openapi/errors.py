@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from services.api.http.answers import PROBLEM_JSON
 from services.api.http.catalogue import CATALOGUE
 from services.api.http.problems import FieldError, Problem
+from services.api.openapi import headers
 from services.api.recovery.gate import FREE
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def codes(found: "Found") -> list[str]:
             shape.append("recovery_needed")
     if found.body is not None or found.spec.get("parameters"):
         shape.append("validation_failed")
+    if any(parameter["name"] == "cursor" for parameter in found.spec.get("parameters", [])):
+        shape.append("invalid_cursor")
     if found.method == "POST" and found.scope:
         shape.append("idempotency_key_reused")
     return sorted({*shape, *found.entry.errors})
@@ -67,7 +70,8 @@ def responses(names: list[str]) -> Json:
         entry = CATALOGUE[name]
         response = found.setdefault(str(entry.status), _empty())
         response["content"][PROBLEM_JSON]["examples"][name] = {"$ref": f"#/components/examples/{name}"}
-    for response in found.values():
+    for status, response in found.items():
+        response["headers"] = headers.of_error(status)
         response["description"] = ", ".join(f"`{name}`" for name in response["content"][PROBLEM_JSON]["examples"])
     return dict(sorted(found.items()))
 
@@ -79,8 +83,7 @@ def examples(names: Iterable[str], url: str) -> Json:
 
 def _empty() -> Json:
     media = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
-    headers = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
-    return {"description": "", "headers": headers, "content": {PROBLEM_JSON: media}}
+    return {"description": "", "content": {PROBLEM_JSON: media}}
 
 
 def _example(name: str, url: str) -> Json:

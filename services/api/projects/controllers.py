@@ -16,7 +16,7 @@ from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
 from services.api.http.replies import reply
-from services.api.http.strict import Cursor, Limit, Wait
+from services.api.http.strict import Cursor, Limit, Wait, check_cursor
 from services.api.idempotency import Answer, once
 from services.api.projects import service
 from services.api.projects.access import OWNER, Standing, standing
@@ -44,7 +44,7 @@ class ProjectController(Controller):
         """The projects that you own or are a member of, oldest first; an admin sees all."""
         query = service.of(principal).order_by(ProjectRow.id).limit(limit + 1)
         async with core.db.read() as session:
-            rows = (await session.execute(query.where(ProjectRow.id > cursor) if cursor else query)).all()
+            rows = (await session.execute(query.where(ProjectRow.id > cursor) if check_cursor(cursor, "prj_") else query)).all()
         items = [service.to_view(row[0], standing(principal, row[0].owner_id, row[1]), row[2]) for row in rows[:limit]]
         return ProjectPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
 
@@ -106,7 +106,7 @@ class MemberController(Controller):
         """Who may work in the project, besides its owner."""
         async with core.db.read() as session:
             await service.to_read(session, principal, project_id)
-            found = await service.members(session, project_id, limit + 1, cursor)
+            found = await service.members(session, project_id, limit + 1, check_cursor(cursor, "usr_"))
         return MemberPage(items=found[:limit], next_cursor=found[limit - 1].user_id if len(found) > limit else None)
 
     @put("/{user_id:str}", guards=[scope("write")])

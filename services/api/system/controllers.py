@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 
 from services.api.http.catalogue import CATALOGUE, Code
 from services.api.http.guards import scope
-from services.api.http.problems import not_found
+from services.api.http.problems import Problem, not_found
 from services.api.http.strict import Cursor, Limit
 from services.api.system.pages import code_page
 from services.api.system.schemas import CodePage, Status
@@ -31,6 +31,8 @@ class SystemController(Controller):
     @get("/errors")
     async def list_errors(self, limit: Limit = 200, cursor: Cursor = None) -> CodePage:
         """Every error code, with what to do next."""
+        if cursor is not None and cursor not in CATALOGUE:
+            raise Problem("invalid_cursor")
         rest = [entry for entry in _CODES if cursor is None or entry.code > cursor]
         items = rest[:limit]
         return CodePage(items=items, next_cursor=items[-1].code if len(rest) > limit else None)

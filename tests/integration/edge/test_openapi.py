@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 from litestar.routes import HTTPRoute
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from services.api.app import create_app
 from services.api.http.catalogue import CATALOGUE
@@ -97,6 +98,20 @@ def test_every_code_that_is_raised_is_in_the_catalogue() -> None:
                 argument = node.args[0]
                 raised |= {argument.value} if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else set()
     assert raised <= set(CATALOGUE)
+
+
+def test_it_is_valid() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_headers_that_a_client_follows_are_said() -> None:
+    answers = {(o["operationId"], status): set(answer["headers"]) for _, _, o in operations() for status, answer in o["responses"].items()}
+    assert all("X-Request-Id" in names for names in answers.values())
+    assert {"Location", "Idempotent-Replay"} <= answers["deployApp", "202"]
+    assert {"Location", "ETag"} <= answers["createApp", "201"]
+    assert "ETag" in answers["getApp", "200"]
+    assert "Location" not in answers["createUser", "201"]
+    assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= answers["logIn", "429"]
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -25,6 +25,7 @@ class New(Body, frozen=True, kw_only=True):
     check: Check | None = None
     tags: tuple[str, ...] = ()
     env: dict[str, str | None] = msgspec.field(default_factory=dict)
+    names: dict[Annotated[str, msgspec.Meta(pattern="^[A-Z]+$", description="capital letters")], int] | msgspec.UnsetType = msgspec.UNSET
     limit: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -95,6 +96,10 @@ def test_what_is_no_json(body: bytes) -> None:
         (b'{"name":"a","slug":"a\\n"}', "validation_failed", ["/slug"]),
         (b'{"name":"a\\u2028"}', "validation_failed", ["/name"]),
         (b'{"name":""}', "validation_failed", ["/name"]),
+        (b'{"name":" \\u00a0 "}', "validation_failed", ["/name"]),
+        (b'{"name":"a\\u202eb"}', "validation_failed", ["/name"]),
+        (b'{"name":"a","env":{"A":1,"B":"x"}}', "validation_failed", ["/env/A"]),
+        (b'{"name":"a","names":{"A/b~c":1,"OK":1,"D":"x"}}', "validation_failed", ["/names/A~1b~0c", "/names/D"]),
         (b'{"name":"a","nmae":"b"}', "unknown_field", ["/nmae"]),
         (b'{"name":"a","a/b~c":1}', "unknown_field", ["/a~1b~0c"]),
         (b'{"name":"a","check":{"path":"/","paht":1},"x":1}', "unknown_field", ["/check/paht", "/x"]),
