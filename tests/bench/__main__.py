@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from tests.bench import death, deploy, history, memory, reads, redeploy, sync, upload
+from tests.bench import death, deploy, history, memory, reads, redeploy, storm, sync, upload
 from tests.bench.results import table, write
 from tests.stack import Stack
 
@@ -15,16 +15,17 @@ BENCHES = {
     "death": (death.measure, "A death over SSE beside the engine's own event"),
     "sync": (sync.measure, "A sync of 100 containers beside a bare list"),
     "history": (history.measure, "A day of history beside the app itself"),
+    "storm": (storm.measure, "Deploys sent at once, four for each app"),
     "upload": (upload.measure, "An upload of 1 GB beside docker load"),
 }
 """In this order: memory is measured before the others have used the services."""
-_ROUNDS = {"deploy": 30, "redeploy": 20, "death": 20, "upload": 3}
+_ROUNDS = {"deploy": 30, "redeploy": 20, "death": 20, "storm": 50, "upload": 3}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all when left out")
-    parser.add_argument("--rounds", type=int, help="instead of 30 deploys, 20 redeploys and 20 deaths")
+    parser.add_argument("--rounds", type=int, help="instead of 30 deploys, 20 redeploys, 20 deaths and 50 apps of the storm")
     given = parser.parse_args()
     if wrong := set(given.names) - BENCHES.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(wrong))}")

@@ -1,4 +1,4 @@
-"""A deploy of a local image, from the request to 200 through the proxy over HTTPS, beside the raw engine."""
+"""A deploy of a local image, and a rollback to one, from the request to 200 through the proxy over HTTPS, beside the raw engine."""
 
 import asyncio
 import time
@@ -14,28 +14,39 @@ _LONGEST = 60.0
 
 
 async def measure(stack: Stack, rounds: int) -> Figures:
-    """Interleaved rounds of both; the app redeploys with a new VERSION each time, by which the new container is known."""
+    """Interleaved rounds; the app redeploys with a new VERSION each time, by which the new container is known, and goes back to the old."""
     async with stack.client() as api:
         app = await App.live(stack, api, "bench-deploy", drain_seconds=0)
         with raw_engine(stack.leftovers().client) as raw:
-            samples = [await _pair(app, raw, number) for number in range(-2, rounds)]
+            samples = [await _round(app, raw, number) for number in range(-2, rounds)]
     return _figures(samples[2:])
 
 
-async def _pair(app: App, raw: Raw, number: int) -> tuple[float, float, float]:
-    """Milliseconds: raw, Dockup since its 202, Dockup since the request was sent."""
+async def _round(app: App, raw: Raw, number: int) -> tuple[float, ...]:
+    """Milliseconds: raw; a deploy since its 202, and since the request was sent; the same two of a rollback."""
     await app.settled()
     floor = await asyncio.to_thread(raw.round)
+    before = (await _version(app)).decode()
     await app.set_version(f"v{number}")
     await app.settled()
-    return (floor, *await _deploy(app, f"v{number}"))
+    there = await _timed(app, "deploy", f"v{number}")
+    await app.settled()
+    return (floor, *there, *await _timed(app, "rollback", before))
 
 
-async def _deploy(app: App, version: str) -> tuple[float, float]:
+async def _version(app: App) -> bytes:
+    connection = Connection(app.host, app.stack.https_port, app.stack.trust())
+    try:
+        return (await connection.ask("GET", "/version", "before")).body
+    finally:
+        connection.close()
+
+
+async def _timed(app: App, verb: str, version: str) -> tuple[float, float]:
     connection = Connection(app.host, app.stack.https_port, app.stack.trust())
     await connection.ask("GET", "/version", "warm")
     sent = time.perf_counter()
-    asking = asyncio.create_task(app.api.post(f"/apps/{app.slug}/deploy"))
+    asking = asyncio.create_task(app.api.post(f"/apps/{app.slug}/{verb}"))
     accepted = sent
 
     def note(_task: object) -> None:
@@ -53,8 +64,8 @@ async def _deploy(app: App, version: str) -> tuple[float, float]:
     return (arrived - accepted) * 1000, (arrived - sent) * 1000
 
 
-def _figures(samples: list[tuple[float, float, float]]) -> Figures:
-    raw, accepted, sent = ([round(each, 2) for each in column] for column in zip(*samples, strict=True))
+def _figures(samples: list[tuple[float, ...]]) -> Figures:
+    raw, accepted, sent, back, back_sent = ([round(each, 2) for each in column] for column in zip(*samples, strict=True))
     return {
         "rounds": len(samples),
         "raw median ms": median(raw),
@@ -67,5 +78,8 @@ def _figures(samples: list[tuple[float, float, float]]) -> Figures:
         "ratio of p95 (at most 1.25)": round(p95(accepted) / p95(raw), 3),
         "ratio of medians since the request was sent": round(median(sent) / median(raw), 3),
         "ratio of p95 since the request was sent": round(p95(sent) / p95(raw), 3),
-        "samples_ms": {"raw": raw, "accepted": accepted, "sent": sent},
+        "rollback: accepted → 200 median ms": median(back),
+        "rollback: accepted → 200 p95 ms": p95(back),
+        "rollback / deploy, medians (at most 1)": round(median(back) / median(accepted), 3),
+        "samples_ms": {"raw": raw, "accepted": accepted, "sent": sent, "rollback": back, "rollback_sent": back_sent},
     }

@@ -14,6 +14,7 @@ from tests import images
 
 SUBNET = "10.127.77.0/26"
 GATEWAY, ADDRESS = "10.127.77.1", "10.127.77.5"
+_LANES = "10.127.77.1{lane}"
 LABELS = {"dockup-test": "bench"}
 _GAP = 0.0005
 _REQUEST = b"GET /version HTTP/1.1\r\nHost: raw\r\nConnection: close\r\n\r\n"
@@ -29,6 +30,24 @@ class Raw:
 
     def round(self) -> float:
         """Milliseconds from the first call to the first 200."""
+        started = time.perf_counter()
+        container = self._create(ADDRESS)
+        try:
+            self._client.start(container)
+            _await_answer()
+            return (time.perf_counter() - started) * 1000
+        finally:
+            self._client.remove_container(container, force=True, v=True)
+
+    def life(self, lane: int) -> None:
+        """Create, start and remove one, nothing else; those of different lanes may be there at the same time."""
+        container = self._create(_LANES.format(lane=lane))
+        try:
+            self._client.start(container)
+        finally:
+            self._client.remove_container(container, force=True, v=True)
+
+    def _create(self, address: str) -> str:
         number = next(self._numbers)
         body = create_body(
             ContainerSpec(
@@ -38,20 +57,13 @@ class Raw:
                 env={"VERSION": str(number), "PORT": str(images.PORT)},
                 command=None,
                 network=self._network,
-                address=ADDRESS,
+                address=address,
                 port=images.PORT,
                 cpu=None,
                 memory=None,
             )
         )
-        started = time.perf_counter()
-        container = self._client.create_container_from_config(body, f"dockup-bench-{number}")["Id"]  # type: ignore[no-untyped-call]
-        try:
-            self._client.start(container)
-            _await_answer()
-            return (time.perf_counter() - started) * 1000
-        finally:
-            self._client.remove_container(container, force=True, v=True)
+        return str(self._client.create_container_from_config(body, f"dockup-bench-{number}")["Id"])  # type: ignore[no-untyped-call]
 
 
 def _await_answer() -> None:
