@@ -62,10 +62,14 @@ def of_life(app_id: str, replica: Replica) -> list[ReplicaEvent]:
     return found
 
 
-def died(app_id: str, replica: Replica) -> ReplicaEvent:
-    kind, what = (ReplicaOomKilled, "was killed for its memory") if replica.oom else (ReplicaDied, "exited")
+def died(app_id: str, replica: Replica, life: str | None) -> ReplicaEvent:
+    """Return that it ended. `life` is when it had started: the engine's event of a death has no `finished_at`, as `inspect` has it.
+
+    That memory was the reason may turn out after the death was told: it is a fact of its own.
+    """
+    kind, what, name = (ReplicaOomKilled, "was killed for its memory", "oom") if replica.oom else (ReplicaDied, "exited", "died")
     message = f"{replica.key} {what} with code {replica.exit_code}."
-    fact = f"died.{replica.finished_at}"
+    fact = f"{name}.{life or replica.finished_at}"
     return _event(kind, app_id, replica, fact, at=replica.finished_at, message=message, exit_code=replica.exit_code)
 
 

@@ -54,9 +54,15 @@ def on_lease(fleet: Fleet, _key: str, _entry: object) -> None:
 
 
 def on_change(lookout: Lookout, app: App, event: EngineEvent) -> None:
-    """It started, ended or was paused: a look says what that means. Our own job on it looks by itself."""
-    if event.action == "die" or not app.working_on(event.container_id):
+    """It started or was paused: a look says what that means. Our own job on it looks by itself."""
+    if not app.working_on(event.container_id):
         lookout.refresh(app, event.container_id)
+
+
+def on_die(lookout: Lookout, app: App, event: EngineEvent) -> None:
+    """It ended: what the event itself tells is said before the look."""
+    app.hear_death(event.container_id, event.at, int(event.attributes.get("exitCode", "0")))
+    lookout.refresh(app, event.container_id)
 
 
 def on_oom(_lookout: Lookout, app: App, event: EngineEvent) -> None:
@@ -84,7 +90,7 @@ BUCKETS: Mapping[str, Callable[[Fleet, str, object], None]] = {
 }
 ENGINE_EVENTS: Mapping[str, EngineHandler] = {
     "start": on_change,
-    "die": on_change,
+    "die": on_die,
     "pause": on_change,
     "unpause": on_change,
     "oom": on_oom,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 from structlog.contextvars import bound_contextvars
 
@@ -193,14 +194,24 @@ class App:
             for event in facts.of_life(self.desired.app_id, replica):
                 self.teller.tell(event, again=again)
 
-    def _died(self, old: Replica, new: Replica) -> None:
-        wanted = {key for target in targets_of(self.desired, self.see()) for key in target.places()}
-        if new.key not in wanted:
+    def hear_death(self, container_id: str, at: str, exit_code: int) -> None:
+        """Say at once that it ended: the engine answers no question about it until its network is taken down. A look follows."""
+        replica = self.view.replicas.get(container_id)
+        if replica is None or replica.leaving or replica.started_at is None or not (replica.running or replica.paused):
             return
-        if new.stopped or old.health != Health.UNSEEN:
-            self.teller.tell(facts.died(self.desired.app_id, new))
-        if old.health != Health.UNSEEN or new.stopped:
-            self._count_death(new, old.up_since)
+        if self._is_wanted(replica):
+            ended = msgspec.structs.replace(replica, finished_at=at, exit_code=exit_code)
+            self.teller.tell(facts.died(self.desired.app_id, ended, replica.started_at))
+
+    def _is_wanted(self, replica: Replica) -> bool:
+        return any(replica.key in target.places() for target in targets_of(self.desired, self.see()))
+
+    def _died(self, old: Replica, new: Replica) -> None:
+        if not self._is_wanted(new) or not (new.stopped or old.health != Health.UNSEEN):
+            return
+        # One that runs again already has ended the life before.
+        self.teller.tell(facts.died(self.desired.app_id, new, new.started_at if new.stopped else old.started_at))
+        self._count_death(new, old.up_since)
 
     def _count_death(self, replica: Replica, up_since: float | None) -> None:
         now = self.world.clock.seconds()

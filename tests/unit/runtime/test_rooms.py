@@ -161,6 +161,18 @@ def test_facts_have_the_same_id_each_time() -> None:
     assert first[0].at == "2026-01-01T00:00:00.123Z"
 
 
+def test_a_death_that_is_heard_is_the_one_that_is_seen_later() -> None:
+    """The engine's event knows neither the nanoseconds nor the end that `inspect` has; that memory was the reason is another fact."""
+    begun = "2026-01-01T00:00:00.123456789Z"
+    heard = replica(1, started_at=begun, exit_code=137, finished_at="2026-01-01T00:01:00.007Z")
+    looked = msgspec.structs.replace(heard, state=ReplicaState.EXITED, finished_at="2026-01-01T00:01:00.001000001Z")
+    one, same = (facts.died(APP, each, begun).event_id for each in (heard, looked))
+    assert one == same
+    other = facts.died(APP, looked, "2026-01-01T00:02:00Z").event_id
+    memory = facts.died(APP, msgspec.structs.replace(looked, oom=True), begun).event_id
+    assert len({one, other, memory}) == 3
+
+
 def test_phases_are_the_gaps_between_marks() -> None:
     live = facts.live(APP, release(1), {"begun": 1.0, "create": 1.007, "start": 1.2, "healthy": 1.201, "routed": 1.21})
     assert live.phases == (("create", 7.0), ("start", 193.0), ("healthy", 1.0), ("routed", 9.0))
