@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.metrics.cgroups import Files, Usage, flat, working_set
+from services.metrics.cgroups import Files, Usage, field, working_set
 
 ID = "3f" * 32
 MB = 1024 * 1024
@@ -133,7 +133,8 @@ def test_half_a_folder_is_no_container(tmp_path: Path) -> None:
 
 
 def test_what_is_no_number_is_left_out() -> None:
-    assert flat("usage_usec 12\nmax max\n\nlow -1\n") == {"usage_usec": 12}
+    text = "usage_usec 12\nmax max\n\nlow -1\nlast 7"
+    assert [field(text, name) for name in ("usage_usec", "max", "low", "last", "usec", "usage")] == [12, None, None, 7, None, None]
 
 
 @pytest.mark.parametrize(
@@ -142,4 +143,4 @@ def test_what_is_no_number_is_left_out() -> None:
 )
 def test_memory_is_what_docker_shows(usage: int, inactive: int, expected: int) -> None:
     """The two files are read one after the other: a cache greater than the whole is a race, not a negative figure."""
-    assert working_set(usage, {"inactive_file": inactive}, "inactive_file") == expected
+    assert working_set(usage, f"inactive_file {inactive}\n", "inactive_file") == expected
