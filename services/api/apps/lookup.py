@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.states import Intent
 from services.api.apps.models import AppRow
+from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem, not_found
@@ -22,6 +23,11 @@ def _one(principal: Principal, *, by_id: bool, lock: bool) -> Select[AppRow, str
     """The statement for one app; putting it together costs more than running it."""
     query = of(principal).where((AppRow.id if by_id else AppRow.slug) == bindparam("ref"))
     return query.with_for_update(of=AppRow) if lock else query
+
+
+@lru_cache(maxsize=256)
+def _id_of_one(principal: Principal, *, by_id: bool) -> Select[str]:
+    return _one(principal, by_id=by_id, lock=False).with_only_columns(AppRow.id)
 
 
 async def _find(session: AsyncSession, principal: Principal, ref: str, *, lock: bool) -> tuple[AppRow, Standing]:
@@ -47,6 +53,22 @@ def of(principal: Principal) -> Select[AppRow, str | None, str | None]:
 async def to_read(session: AsyncSession, principal: Principal, ref: str) -> tuple[AppRow, Standing]:
     """`404` for what does not exist and for what is somebody else's."""
     return await _find(session, principal, ref, lock=False)
+
+
+async def id_to_read(core: Core, principal: Principal, ref: str) -> str:
+    """As `to_read`, for those who ask others about the app: what was found is kept while the database stands still."""
+    key = ("app id", principal, ref)
+    kept = core.fresh.look(key)
+    if isinstance(kept, str):
+        return kept
+    mark = core.fresh.now()
+    query = _id_of_one(principal, by_id=ref.startswith(ID_PREFIX))
+    async with core.db.connect() as connection:
+        found = (await connection.execute(query, {"ref": ref})).scalar_one_or_none()
+    if found is None:
+        raise not_found("app", ref)
+    core.fresh.keep(key, found, mark)
+    return found
 
 
 async def to_change(tx: Tx, principal: Principal, ref: str, scope: str) -> AppRow:

@@ -64,9 +64,8 @@ class EventController(Controller):
         last_event_id: LastEventId = None,
     ) -> Response[EventPage]:
         """What happened to one app. With `Accept: text/event-stream` it is a stream."""
-        async with core.db.read() as session:
-            row, _ = await lookup.to_read(session, principal, app)
-        return await _answer(request, _Feed(core, principal, row.id), _start(after, last_event_id), limit, wait)
+        app_id = await lookup.id_to_read(core, principal, app)
+        return await _answer(request, _Feed(core, principal, app_id), _start(after, last_event_id), limit, wait)
 
 
 def _start(after: int, last_event_id: str | None) -> int:

@@ -2,7 +2,7 @@
 
 from litestar import Controller, get
 
-from services.api.apps.lookup import to_read
+from services.api.apps.lookup import id_to_read
 from services.api.core import Core
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
@@ -16,15 +16,11 @@ class StatsController(Controller):
     @get("/apps/{app:str}/stats", guards=[scope("read")])
     async def get_app_stats(self, *, core: Core, principal: Principal, app: str) -> Stats:
         """What the app uses now, straight from the kernel's counters: sums, and each replica."""
-        async with core.db.read() as session:
-            row, _ = await to_read(session, principal, app)
-        return await service.now(core.bus, row.id)
+        return await service.now(core.bus, await id_to_read(core, principal, app))
 
     @get("/apps/{app:str}/stats/history", guards=[scope("read")])
     async def get_app_stats_history(
         self, *, core: Core, principal: Principal, app: str, minutes: Minutes = 60, replica: Replica = None
     ) -> History:
         """What the app used: 30 s for a day back, 5 min for 30 days, an hour for a year, in at most 1,000 points."""
-        async with core.db.read() as session:
-            row, _ = await to_read(session, principal, app)
-        return await service.history(core.bus, row.id, minutes, replica)
+        return await service.history(core.bus, await id_to_read(core, principal, app), minutes, replica)
