@@ -1,9 +1,10 @@
 """What happens to deployments. Functions that take a `Tx` are the inside of one transaction."""
 
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 import msgspec
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import clock, ids, log
@@ -107,8 +108,14 @@ def of(principal: Principal) -> Select[DeploymentRow, str, str]:
     )
 
 
+@lru_cache(maxsize=256)
+def _one(principal: Principal) -> Select[DeploymentRow, str, str]:
+    """The statement for one deployment; putting it together costs more than running it."""
+    return of(principal).where(DeploymentRow.id == bindparam("deployment_id"))
+
+
 async def get(session: AsyncSession, principal: Principal, deployment_id: str, settings: Settings) -> Deployment:
-    row = (await session.execute(of(principal).where(DeploymentRow.id == deployment_id))).one_or_none()
+    row = (await session.execute(_one(principal), {"deployment_id": deployment_id})).one_or_none()
     if row is None:
         raise not_found("deployment", deployment_id)
     return to_view(row[0], row[1], row[2], settings)
