@@ -23,6 +23,8 @@ from services.metrics.settings import Settings
 
 DEBOUNCE = 0.1
 """Seconds from the first event of a burst to the look that shows them all."""
+_REST, _LONGEST_REST = 10, 2.0
+"""Times what the last look took, until an event has the next: while many containers come and go it may not take the machine."""
 _RETRY_SECONDS = 1.0
 
 logger = structlog.get_logger()
@@ -45,6 +47,7 @@ class Observer:
         self._trouble = "no look at the engine yet"
         self._source = ids.new("metrics")
         self._number = 0
+        self._rested = 0.0
         self.woken = asyncio.Event()
         bus.reconnected.append(self.woken.set)
 
@@ -68,7 +71,7 @@ class Observer:
         try:
             async with asyncio.timeout(max(0.0, due - monotonic())):
                 await self.woken.wait()
-                await asyncio.sleep(DEBOUNCE)
+                await asyncio.sleep(max(DEBOUNCE, self._rested - monotonic()))
         except TimeoutError:
             return False
         return True
@@ -76,9 +79,10 @@ class Observer:
     async def beat(self) -> tuple[ReplicaSample, ...] | None:
         """Look once and say it, to the bus first. An engine, a bus or a Redis that is away is for the next beat."""
         # The time is that from before the look: what happens during it is newer, and is not overruled by it.
-        at = clock.now()
+        at, started = clock.now(), monotonic()
         self.woken.clear()
         samples = await self._look()
+        self._rested = monotonic() + min(_REST * (monotonic() - started), _LONGEST_REST)
         self._number += 1
         seen = Observation(
             at=at,
