@@ -10,7 +10,7 @@ from pathlib import Path
 
 from libs.common import ids
 from libs.common.bus import Bus
-from libs.common.engine import containers
+from libs.common.engine import containers, networks
 from libs.common.engine.connect import Engine
 from libs.common.engine.spec import ContainerSpec, create_body
 from services.metrics.history.keeper import History
@@ -18,6 +18,7 @@ from services.metrics.latest import Latest
 from services.metrics.observe import Observer
 from services.metrics.settings import Settings
 from tests import images
+from tests.bench.raw import LABELS
 from tests.bench.results import Figures, median, p95
 from tests.servers.nats import NatsServer
 from tests.stack import Stack
@@ -26,12 +27,14 @@ CONTAINERS = 100
 _ROUNDS = 50
 _PID_FILE = Path("/var/run/docker.pid")
 _AT_ONCE = 4
+_SUBNET = "10.127.78.0/24"
 
 
 async def measure(_stack: Stack, _rounds: int) -> Figures:
     """On containers of an installation of its own, so that the stack's apps are not counted."""
     engine = await Engine.open("unix:///var/run/docker.sock")
     instance = ids.new("bench")
+    network = await networks.ensure(engine, instance, LABELS, _SUBNET)
     try:
         async with _observer(instance) as observer:
             await _make(engine, instance)
@@ -39,6 +42,7 @@ async def measure(_stack: Stack, _rounds: int) -> Figures:
     finally:
         for each in await containers.list_ours(engine, instance):
             await containers.remove(engine, each.id)
+        await networks.remove(engine, network.id)
         engine.close()
 
 
@@ -70,7 +74,7 @@ async def _make(engine: Engine, instance: str) -> None:
             labels={"dockup.instance": instance, "dockup.app": f"app_{number}", "dockup.release": "1"},
             env={},
             command=None,
-            network="bridge",
+            network=instance,
             address=None,
             port=8080,
             cpu=None,
