@@ -39,13 +39,14 @@ class Raw:
         finally:
             self._client.remove_container(container, force=True, v=True)
 
-    def life(self, lane: int) -> None:
-        """Create, start and remove one, nothing else; those of different lanes may be there at the same time."""
-        container = self._create(_LANES.format(lane=lane))
-        try:
-            self._client.start(container)
-        finally:
-            self._client.remove_container(container, force=True, v=True)
+    def lives(self, lane: int, count: int) -> None:
+        """Create, start and remove one after another; those of other lanes may be there at the same time."""
+        for _ in range(count):
+            container = self._create(_LANES.format(lane=lane))
+            try:
+                self._client.start(container)
+            finally:
+                self._client.remove_container(container, force=True, v=True)
 
     def _create(self, address: str) -> str:
         number = next(self._numbers)

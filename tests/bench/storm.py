@@ -104,7 +104,7 @@ def _floor(raw: Raw) -> float:
     """Seconds that the engine needs for one life of a container when two are worked on at any time."""
     began = time.perf_counter()
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        for done in [threads.submit(raw.life, lane) for lane in range(_AT_ONCE) for _ in range(_RAW // _AT_ONCE)]:
+        for done in [threads.submit(raw.lives, lane, _RAW // _AT_ONCE) for lane in range(_AT_ONCE)]:
             done.result()
     return (time.perf_counter() - began) / _RAW
 
