@@ -153,7 +153,8 @@ async def start_replica(app: App, step: StartReplica) -> None:
     begun = {"state": ReplicaState.CREATED, "started_at": None, "up_since": None, "oom": False, "excused": False}
     view.change(step.container, **begun, starts=replica.starts + 1)
     try:
-        await containers.start(engine, step.container)
+        async with app.world.starts:
+            await containers.start(engine, step.container)
     except NotFound:
         app.vanish(step.container)
         return
