@@ -61,7 +61,8 @@ def on_change(lookout: Lookout, app: App, event: EngineEvent) -> None:
 
 def on_die(lookout: Lookout, app: App, event: EngineEvent) -> None:
     """It ended: what the event itself tells is said before the look."""
-    app.hear_death(event.container_id, event.at, int(event.attributes.get("exitCode", "0")))
+    if (code := event.attributes.get("exitCode", "")).isdigit():
+        app.hear_death(event.container_id, event.at, int(code))
     lookout.refresh(app, event.container_id)
 
 
