@@ -30,18 +30,20 @@ _SETTLE_SECONDS = 30.0
 def rotate() -> int:
     """Make a new first key, unless a rotation was broken off, and put everything under it. Return the exit status."""
     home, progress = find_home(), Progress()
-    ask("GET", _PATH)  # refuses before anything is changed
     if own := environment(home).get(_NAME):
         return _rotate_own(own, progress)
+    if not home.run.exists():
+        raise Problem(f"there is no Dockup in {home.root}; start one with: dockup up --detach")
     with alone(home):
         state = home.load()
         if not state.rotating:
+            ask("GET", _PATH)  # refuses before anything is changed
             state = msgspec.structs.replace(state, secret_key=f"{_new_key()},{state.secret_key}", rotating=True)
             home.keep(state)
         _deliver(home, state, progress)
         _reseal(progress)
         home.keep(msgspec.structs.replace(state, rotating=False))
-    progress.say("backups from before need an old key; to forget the old ones: dockup secrets rotate --drop-old")
+    progress.say("to forget the old keys: dockup secrets rotate --drop-old")
     return 0
 
 
@@ -49,6 +51,7 @@ def drop() -> int:
     """Forget all keys but the first, once nothing needs them. Return the exit status."""
     home, progress = find_home(), Progress()
     own = environment(home).get(_NAME)
+    ask("GET", _PATH)  # refuses before anything is changed
     with alone(home):
         state = home.load()
         keys = own or state.secret_key
@@ -95,14 +98,15 @@ def _check_told(keys: str, seen: dict[str, Any]) -> None:
 def _deliver(home: Home, state: State, progress: Progress) -> None:
     """Have every service end, and all start again with the keys of `state`; apps and the proxy go on serving."""
     wanted = key_ids(state.secret_key)
-    if _ids(ask("GET", _PATH)) == wanted:
+    if _told() == wanted:
         return
     with progress.step("restarting the services"):
         until, again = monotonic() + _RESTART_SECONDS, 0.0
-        while _told() != wanted:
+        while (told := _told()) != wanted:
             if monotonic() > until:
                 raise Problem("the services did not start again; see: dockup status, then run this again")
-            if monotonic() > again:
+            # One that does not answer is being restarted already.
+            if told is not None and monotonic() > again:
                 _tell(home)
                 again = monotonic() + _TELL_AGAIN_SECONDS
             sleep(0.3)
