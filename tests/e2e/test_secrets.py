@@ -1,6 +1,7 @@
-"""`dockup secrets rotate` on a whole Dockup: broken off and taken up again, while an app serves."""
+"""Secrets on a whole Dockup: what is printed of them is masked; `dockup secrets rotate`, broken off and taken up, while an app serves."""
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -8,7 +9,8 @@ import subprocess
 import sys
 from typing import Any
 
-from libs.common.secrets import key_ids
+from libs.common.secrets import MASK, key_ids
+from tests import images
 from tests.e2e.conftest import Desk
 from tests.stack import Stack, eventually
 from tests.stack.dockup import ROOT
@@ -66,3 +68,22 @@ async def test_rotation_broken_off_while_an_app_serves(stack: Stack, desk: Desk)
     await asyncio.to_thread(stack.wait_until_ok)
     assert (await desk.call("GET", f"/apps/{app['slug']}/stats"))["replicas"][0]["container_id"] == container
     assert (await desk.deploy(app["slug"]))["status"] == "live", "the runtime opens what stands under the new key"
+
+
+async def test_a_container_that_prints_its_secret_and_its_base64(desk: Desk) -> None:
+    """Neither is shown anywhere: not in the failure, its evidence, the events, or the logs, of now or kept."""
+    secret = "correct-horse/battery+staple"
+    coded = base64.b64encode(secret.encode()).decode()
+    says = 'echo "raw $API_TOKEN"; echo "coded $(echo -n "$API_TOKEN" | /bin/busybox base64)"; echo "error: $API_TOKEN" >&2; exit 3'
+    app = await desk.app(images.shell(), env={"API_TOKEN": secret, "MODE": "shown"}, command=["-c", says])
+    deployment = await desk.fail(app["slug"])
+    logs = (await desk.call("GET", f"/apps/{app['slug']}/logs", params={"deployment_id": deployment["id"]}))["items"]
+    messages = {line["message"] for line in logs}
+    assert {f"raw {MASK}", f"error: {MASK}"} <= messages, messages
+    assert any(message.startswith(f"coded {MASK}") for message in messages), messages
+    assert any(MASK in line for line in deployment["failure"]["evidence"]), deployment["failure"]
+    events = await desk.events(app["slug"])
+    assert any(event["type"] == "deployment.failed" for event in events)
+    for shown in (deployment, logs, events, await desk.get(app["slug"])):
+        assert secret not in json.dumps(shown)
+        assert coded.rstrip("=") not in json.dumps(shown)
