@@ -74,16 +74,21 @@ async def test_a_container_that_prints_its_secret_and_its_base64(desk: Desk) -> 
     """Neither is shown anywhere: not in the failure, its evidence, the events, or the logs, of now or kept."""
     secret = "correct-horse/battery+staple"
     coded = base64.b64encode(secret.encode()).decode()
-    says = 'echo "raw $API_TOKEN"; echo "coded $(echo -n "$API_TOKEN" | /bin/busybox base64)"; echo "error: $API_TOKEN" >&2; exit 3'
-    app = await desk.app(images.shell(), env={"API_TOKEN": secret, "MODE": "shown"}, command=["-c", says])
+    marked = "postgres://me:pw@db/one"
+    says = 'echo "raw $API_TOKEN"; echo "coded $(echo -n "$API_TOKEN" | /bin/busybox base64)"; echo "error: $API_TOKEN" >&2'
+    says += '; echo "url $DATABASE_URL"; exit 3'
+    app = await desk.app(
+        images.shell(), env={"API_TOKEN": secret, "DATABASE_URL": marked}, env_secret=["DATABASE_URL"], command=["-c", says]
+    )
     deployment = await desk.fail(app["slug"])
     logs = (await desk.call("GET", f"/apps/{app['slug']}/logs", params={"deployment_id": deployment["id"]}))["items"]
     messages = {line["message"] for line in logs}
-    assert {f"raw {MASK}", f"error: {MASK}"} <= messages, messages
+    assert {f"raw {MASK}", f"error: {MASK}", f"url {MASK}"} <= messages, messages
     assert any(message.startswith(f"coded {MASK}") for message in messages), messages
     assert any(MASK in line for line in deployment["failure"]["evidence"]), deployment["failure"]
     events = await desk.events(app["slug"])
     assert any(event["type"] == "deployment.failed" for event in events)
     for shown in (deployment, logs, events, await desk.get(app["slug"])):
         assert secret not in json.dumps(shown)
+        assert marked not in json.dumps(shown)
         assert coded.rstrip("=") not in json.dumps(shown)

@@ -58,6 +58,7 @@ _app = App(
     internal_port=80,
     command=None,
     env_keys=["DATABASE_URL"],
+    env_secret=["DATABASE_URL"],
     cpu_limit=0.5,
     memory_limit=256,
     replicas=1,

@@ -97,7 +97,11 @@ async def _take_slug(tx: Tx, wish: Desired, project_id: str) -> str:
 
 async def _take_release(tx: Tx, vault: Vault, app: AppRow, release: Release) -> None:
     frozen = Frozen(
-        internal_port=release.port, command=release.command, health_check=release.health_check, drain_seconds=release.drain_seconds
+        internal_port=release.port,
+        command=release.command,
+        health_check=release.health_check,
+        drain_seconds=release.drain_seconds,
+        env_secret=release.env_secret,
     )
     app.image, app.env = release.image, release.env
     app.settings = msgspec.json.encode(frozen).decode()
