@@ -9,6 +9,9 @@ from libs.cli import say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="A self-hosted container PaaS.")
 
+secrets = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The key that stored secrets are encrypted with.")
+app.add_typer(secrets, name="secrets")
+
 
 @app.command()
 def up(
@@ -77,6 +80,17 @@ def recover(
         raise typer.BadParameter("only one of --adopt and --enforce can win")
     with say.plainly():
         raise typer.Exit(run("adopt" if adopt else "enforce" if enforce else None))
+
+
+@secrets.command()
+def rotate(
+    *, drop_old: Annotated[bool, typer.Option("--drop-old", help="Forget the old keys, once nothing that is stored needs them.")] = False
+) -> None:
+    """Make a new secret key and put everything that is stored under it. Run it again when it was broken off."""
+    from libs.cli import rotate as key  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        raise typer.Exit(key.drop() if drop_old else key.rotate())
 
 
 @app.command()

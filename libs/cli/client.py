@@ -14,13 +14,13 @@ from libs.supervisor.settings import find_home
 _TIMEOUT = 120.0
 
 
-def ask(method: str, path: str, body: object = None) -> dict[str, Any]:
-    """Ask `/api/v1` of this machine's Dockup; `Problem` says what it refused and what to do next."""
+def ask(method: str, path: str, body: object = None, *, timeout: float = _TIMEOUT) -> dict[str, Any]:
+    """Ask `/api/v1` of this machine's Dockup; `Problem` says what it refused and what to do next. `timeout` in seconds."""
     home = find_home()
     state = home.load() if home.state_file.exists() else None
     if state is None or state.ports is None:
         raise Problem(f"there is no Dockup in {home.root}; start one with: dockup up --detach")
-    connection = http.client.HTTPConnection("127.0.0.1", state.ports.api, timeout=_TIMEOUT)
+    connection = http.client.HTTPConnection("127.0.0.1", state.ports.api, timeout=timeout)
     headers = {"Authorization": f"Bearer {_token(home)}", "Content-Type": "application/json"}
     try:
         connection.request(method, f"/api/v1{path}", None if body is None else msgspec.json.encode(body), headers)

@@ -4,6 +4,7 @@ Encryption is Fernet (AES-128-CBC with HMAC-SHA256) with any number of keys: the
 """
 
 import base64
+import contextlib
 import hashlib
 import re
 from typing import TypeVar
@@ -18,6 +19,7 @@ T = TypeVar("T")
 MASK = "••••••••"
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PRIVATE|DSN|CREDENTIAL", re.IGNORECASE)
 _SHORTEST_MASKED = 4
+_ID_DIGITS = 12
 
 
 class UnreadableError(DockupError):
@@ -25,10 +27,15 @@ class UnreadableError(DockupError):
 
 
 class Vault:
-    """Encrypts and decrypts with the keys of `DOCKUP_SECRET_KEY` (comma-separated Fernet keys)."""
+    """Encrypts and decrypts with the keys of `DOCKUP_SECRET_KEY` (comma-separated Fernet keys).
+
+    `key_ids` name the keys without telling them, the one that encrypts first.
+    """
 
     def __init__(self, keys: str) -> None:
-        self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
+        self._keys = [Fernet(key) for key in split(keys)]
+        self._fernet = MultiFernet(self._keys)
+        self.key_ids = key_ids(keys)
 
     def seal(self, value: object) -> str:
         """Encrypt anything that msgspec can write as JSON."""
@@ -39,6 +46,28 @@ class Vault:
             return msgspec.json.decode(self._fernet.decrypt(token.encode()), type=kind)
         except InvalidToken as error:
             raise UnreadableError("a stored secret was encrypted with a key that DOCKUP_SECRET_KEY lacks") from error
+
+    def key_of(self, token: str) -> int | None:
+        """Which of the keys opens `token`, counted from 0; None for none."""
+        for number, key in enumerate(self._keys):
+            with contextlib.suppress(InvalidToken):
+                key.decrypt(token.encode())
+                return number
+        return None
+
+    def reseal(self, token: str) -> str:
+        """The same value under the first key; `token` itself where that is so already, or where no key opens it."""
+        return self._fernet.rotate(token.encode()).decode() if self.key_of(token) else token
+
+
+def split(keys: str) -> tuple[str, ...]:
+    """The keys of a `DOCKUP_SECRET_KEY`, the one that encrypts first."""
+    return tuple(key.strip() for key in keys.split(","))
+
+
+def key_ids(keys: str) -> tuple[str, ...]:
+    """The start of each key's SHA-256: enough to tell them apart."""
+    return tuple(fingerprint(key)[:_ID_DIGITS] for key in split(keys))
 
 
 def fingerprint(secret: str) -> str:

@@ -1,8 +1,10 @@
 """The supervisor's own process: `python -m libs.supervisor`, with `DOCKUP_HOME` set. `dockup up` makes everything ready for it.
 
+SIGUSR1: the services start again with what `state.json` and the settings say now.
 Ends with 0 when told to, 2 for a wrong setting (starting again would not help), 75 when another supervises this state folder.
 """
 
+import signal
 import sys
 
 from libs.common import log
@@ -14,6 +16,7 @@ from libs.supervisor.tree import Tree
 
 def main() -> int:
     log.configure("supervisor")
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is somebody to start anew
     try:
         home = find_home()
         home.prepare()
@@ -26,7 +29,7 @@ def main() -> int:
         sys.stderr.write(f"dockup: {error}\n")
         return 2
     children.freeze()
-    Tree(home, family).run()
+    Tree(home, family, lambda: children.services(home, home.load(), environment(home))).run()
     return 0
 
 

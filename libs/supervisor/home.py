@@ -28,12 +28,16 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What an installation keeps. `instance` is 8 hex digits and marks all that it makes in an engine that it may share."""
+    """What an installation keeps. `instance` is 8 hex digits and marks all that it makes in an engine that it may share.
+
+    `secret_key` may be several, comma-separated, the one that encrypts first; `rotating`: not everything is under the first yet.
+    """
 
     instance: str
     secret_key: str
     passwords: dict[str, str]
     ports: Ports | None = None
+    rotating: bool = False
 
 
 class Home:

@@ -8,11 +8,12 @@ import os
 import selectors
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 import structlog
 
+from libs.common.config import SettingError
 from libs.supervisor import backoff, logs, process
 from libs.supervisor.children import Child, start
 from libs.supervisor.home import Home
@@ -41,10 +42,15 @@ class Watched:
 
 
 class Tree:
-    """Keeps `children` running until SIGTERM or SIGINT, then ends them in the order of their rank."""
+    """Keeps `children` running until SIGTERM or SIGINT, then ends them in the order of their rank.
 
-    def __init__(self, home: Home, children: Iterable[Child]) -> None:
+    SIGUSR1 has those of `renewed` end, all of them, and start again as it says now: none of them then still goes by what was.
+    """
+
+    def __init__(self, home: Home, children: Iterable[Child], renewed: Callable[[], Iterable[Child]] = tuple) -> None:
         self._home = home
+        self._renewed = renewed
+        self._renewing = False
         self._watched = [Watched(child) for child in children]
         self._selector = selectors.DefaultSelector()
         self._stopping = False
@@ -53,6 +59,8 @@ class Tree:
     def run(self) -> None:
         wake = self._listen()
         while not self._stopping:
+            if self._renewing:
+                self._renew()
             self._tick()
             self._start_due()
             for key, _ in self._selector.select(self._patience()):
@@ -70,11 +78,29 @@ class Tree:
         signal.set_wakeup_fd(sender.detach())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGUSR1, self._on_renew)
         self._selector.register(receiver, selectors.EVENT_READ)
         return receiver
 
     def _on_stop(self, _number: int, _frame: object) -> None:
         self._stopping = True
+
+    def _on_renew(self, _number: int, _frame: object) -> None:
+        self._renewing = True
+
+    def _renew(self) -> None:
+        """End the services, then have them started as they are to be now; nothing happens when the settings will not do."""
+        self._renewing = False
+        try:
+            fresh = {child.name: child for child in self._renewed()}
+        except SettingError as error:
+            logger.error("supervisor.settings_refused", error=str(error))  # noqa: TRY400 - the sentence says it all
+            return
+        group = [each for each in self._watched if each.child.name in fresh]
+        logger.info("supervisor.renewing", children=sorted(fresh))
+        self._stop_all([each for each in group if each.up])
+        for each in group:
+            each.child, each.failures, each.due = fresh[each.child.name], 0, 0.0
 
     def _patience(self) -> float:
         """Seconds until something has to be done."""

@@ -28,7 +28,7 @@ def up(*, detach: bool) -> int:
     home = settings.find_home()
     home.prepare()
     progress = Progress()
-    with _alone(home):
+    with alone(home):
         if process.running(home.pid_file("supervisor")):
             return _find_first(home, progress)
         state = prepare(home, progress)
@@ -40,8 +40,8 @@ def up(*, detach: bool) -> int:
 
 
 @contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """Let one `up` at a time prepare; the second then finds the first."""
+def alone(home: Home) -> Iterator[None]:
+    """Let one at a time change `state.json`: a second `up` then finds the first."""
     with (home.run / "up.lock").open("wb") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         yield

@@ -10,6 +10,7 @@ from services.api.events.controllers import EventController
 from services.api.lifecycle.controllers import LifecycleController
 from services.api.projects.controllers import MemberController, ProjectController
 from services.api.recovery.controllers import RecoveryController
+from services.api.secrets.controllers import SecretsController
 from services.api.stats.controllers import StatsController
 
 STATE_ROUTES: list[ControllerRouterHandler] = [
@@ -23,6 +24,7 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     EnvController,
     EventController,
     RecoveryController,
+    SecretsController,
     AuditController,
     StatsController,
 ]

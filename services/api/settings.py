@@ -15,6 +15,7 @@ _HTTP, _HTTPS = 80, 443
 class Settings(Common, frozen=True, kw_only=True):
     """`DOCKUP_…` of the API. Sizes in MB, times in seconds. An empty `database_url` is a SQLite file in `home`.
 
+    `quota_…`: what each project may have that has no quota of its own, cores and MB; None is without a limit.
     An empty `spool` is a folder in `home`; the builder must be told the same.
     """
 
@@ -34,6 +35,9 @@ class Settings(Common, frozen=True, kw_only=True):
     tls: Literal["internal", "off"] = "internal"
     upload_max_mb: Annotated[int, msgspec.Meta(ge=1)] = 8192
     spool: str = ""
+    quota_apps: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    quota_cpu: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    quota_memory: Annotated[int, msgspec.Meta(ge=0)] | None = None
     keep_releases: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
 
     @property

@@ -25,7 +25,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """What containers are made from. Never changes once it is written.
 
-    `image_id` is the engine's id of the image (`sha256:…`); `env` is a token of `libs.common.secrets` around a JSON object.
+    `image_id` is the engine's id of the image (`sha256:…`); `env` is a token of `libs.common.secrets` around a JSON object;
+    `env_secret` are names in it whose values are never shown, whatever they are called.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] | None = None
     health_check: HealthCheck = HealthCheck()
     drain_seconds: float = 30
+    env_secret: tuple[str, ...] = ()
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ This is on the path of every request, so what was found is kept while the databa
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NoReturn
 
 from litestar.types import Scope
@@ -44,7 +45,7 @@ class Authenticator:
             raise Problem("unauthenticated", "The request has no Authorization: Bearer header.")
         principal = await self.principal(token)
         bind_contextvars(actor=principal.actor)
-        CALLER.set(_caller(scope, principal))
+        CALLER.set(partial(_caller, scope, principal))
         return principal
 
     async def principal(self, token: str) -> Principal:

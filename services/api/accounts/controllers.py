@@ -1,5 +1,6 @@
 """Routes of logins and users."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -47,7 +48,7 @@ class AuthController(Controller):
     async def log_in(self, request: Request[Any, Any, State], core: Core, data: Login) -> LoggedIn:
         """Log in with email and password; the token lives 12 hours."""
         caller = caller_of(request.scope)
-        CALLER.set(caller)
+        CALLER.set(lambda: caller)
         address = caller.address
         throttle = request.app.state.throttle
         await throttle.count(data.email, address)
@@ -111,7 +112,7 @@ class AuthController(Controller):
         """Make an account of your own, where the server's registration is open."""
         if core.settings.registration != "open":
             raise Problem("registration_closed")
-        CALLER.set(caller_of(request.scope))
+        CALLER.set(partial(caller_of, request.scope))
         await request.app.state.throttle.count("", request.client.host if request.client else "")
         hashed = await passwords.make_hash(data.password)
         new = NewUser(email=data.email)

@@ -49,7 +49,7 @@ class ProjectAppController(Controller):
 
         async def effect(tx: Tx) -> Answer:
             project = await project_to_change(tx, principal, project_id, "write")
-            app = await service.create(tx, core.vault, project.id, data)
+            app = await service.create(tx, core.vault, project.id, data, core.settings)
             if dry_run:
                 return planned(tx, plans.create(app.slug, app.image, host(app.slug, core.settings.base_domain)))
             view = to_view(app, core.settings, time.time())

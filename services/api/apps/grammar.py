@@ -30,6 +30,7 @@ Memory = Annotated[int, msgspec.Meta(ge=_LEAST_MEMORY, description="MB; at most 
 DrainSeconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 EnvName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$", description="a name such as DATABASE_URL")]
 EnvValue = Annotated[str, msgspec.Meta(max_length=32 * 1024, pattern=r"^[^\x00]*$")]
+EnvSecret = Annotated[list[EnvName], msgspec.Meta(max_length=200, description="names whose values are masked in logs, failures and events")]
 Command = list[str] | str
 
 

@@ -9,6 +9,7 @@ from services.api.apps.grammar import (
     Cpu,
     DrainSeconds,
     EnvName,
+    EnvSecret,
     EnvValue,
     HealthCheckBody,
     Image,
@@ -34,6 +35,7 @@ class HealthCheckView(msgspec.Struct, frozen=True, kw_only=True):
 class App(msgspec.Struct, frozen=True, kw_only=True):
     """An app. `cpu_usage` in percent of one core, `memory_usage` in MB, both of all replicas; `current_replicas`: how many run.
 
+    `env_secret`: names in the environment whose values are masked in logs, failures and events, beside those that look like secrets.
     `pending_fields` are the settings that wait for the next deploy; `pending_changes` says whether there are any.
     """
 
@@ -52,6 +54,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     internal_port: int
     command: list[str] | None
     env_keys: list[str]
+    env_secret: list[str]
     cpu_limit: float | None
     memory_limit: int | None
     replicas: int
@@ -112,6 +115,7 @@ class Settings(Later, frozen=True, kw_only=True):
     internal_port: Port | Unset = UNSET
     command: Command | Unset | None = UNSET
     env: dict[EnvName, EnvValue | None] | Unset = UNSET
+    env_secret: EnvSecret | Unset = UNSET
     cpu_limit: Cpu | Unset | None = UNSET
     memory_limit: Memory | Unset | None = UNSET
     replicas: Replicas | Unset = UNSET

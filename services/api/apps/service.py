@@ -21,14 +21,15 @@ from services.api.apps.view import etag, to_view
 from services.api.db.tx import Tx
 from services.api.deployments.moves import Frozen, cancel_all
 from services.api.http.problems import Problem, invalid
+from services.api.projects import quotas
 from services.api.settings import Settings as Installation
 
 _LIVE = {"replicas", "cpu_limit", "memory_limit"}
 _LONGEST_SLUG = 48
 
 
-async def create(tx: Tx, vault: Vault, project_id: str, body: NewApp) -> AppRow:
-    """Make an app; nothing runs yet. `409 slug_taken`."""
+async def create(tx: Tx, vault: Vault, project_id: str, body: NewApp, installation: Installation) -> AppRow:
+    """Make an app; nothing runs yet. `409 slug_taken`, `409 quota_exceeded`."""
     check_later(body)
     slug = _slug(body)
     app = new_row(vault, project_id, slug, body.name)
@@ -36,6 +37,7 @@ async def create(tx: Tx, vault: Vault, project_id: str, body: NewApp) -> AppRow:
     await _take_slug(tx, slug, project_id, app.id)
     tx.session.add(app)
     await tx.flush()
+    await quotas.check(tx, app, None, installation)
     tx.record("app.created", f"The app {slug} was created.", app_id=app.id, project_id=project_id, data={"slug": slug})
     desire(tx, app)
     return app
@@ -47,7 +49,7 @@ async def update(tx: Tx, vault: Vault, app: AppRow, body: Settings, installation
     check_later(body, view)
     if isinstance(body, AppUpdate):
         check_read_only(body, view)
-    before = app.replicas
+    before, usage = app.replicas, quotas.of(app)
     limits = app.cpu_limit, app.memory_limit
     changed = merge(app, body, vault)
     if not changed:
@@ -63,6 +65,8 @@ async def update(tx: Tx, vault: Vault, app: AppRow, body: Settings, installation
         data: dict[str, object] = {"from": before, "to": app.replicas}
         tx.record("app.scaled", message, app_id=app.id, project_id=app.project_id, data=data)
     if _LIVE & set(changed):
+        await tx.flush()
+        await quotas.check(tx, app, usage, installation)
         await refresh(tx, app)
         desire(tx, app)
     return changed

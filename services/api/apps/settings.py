@@ -15,7 +15,7 @@ from services.api.http.problems import FieldError, Problem, invalid
 
 _frozen = msgspec.json.Decoder(Frozen)
 _COLUMNS = ("name", "image", "replicas", "cpu_limit", "memory_limit")
-_FROZEN = ("internal_port", "command", "health_check", "drain_seconds")
+_FROZEN = ("internal_port", "command", "health_check", "drain_seconds", "env_secret")
 _MOVING = frozenset(
     {
         "status_reason",
@@ -99,6 +99,8 @@ def _merge_frozen(app: AppRow, body: Settings) -> list[str]:
         values["internal_port"] = body.internal_port
     if body.drain_seconds is not UNSET:
         values["drain_seconds"] = body.drain_seconds
+    if not isinstance(body.env_secret, msgspec.UnsetType):
+        values["env_secret"] = tuple(sorted(set(body.env_secret)))
     if not isinstance(body.command, msgspec.UnsetType):
         values["command"] = to_words(body.command)
     if not isinstance(body.health_check, msgspec.UnsetType):

@@ -12,7 +12,7 @@ from services.api.apps.schemas import App, HealthCheckView
 from services.api.deployments.moves import Frozen
 from services.api.settings import Settings
 
-_PENDING = ("image", "internal_port", "command", "health_check", "drain_seconds", "env")
+_PENDING = ("image", "internal_port", "command", "health_check", "drain_seconds", "env", "env_secret")
 _frozen = msgspec.json.Decoder(Frozen)
 _release = msgspec.json.Decoder(Release)
 _keys = msgspec.json.Decoder(list[str])
@@ -39,6 +39,7 @@ def to_view(app: AppRow, settings: Settings, now: float) -> App:
         internal_port=frozen.internal_port,
         command=list(frozen.command) if frozen.command is not None else None,
         env_keys=_keys.decode(app.env_keys),
+        env_secret=list(frozen.env_secret),
         cpu_limit=app.cpu_limit,
         memory_limit=app.memory_limit,
         replicas=app.replicas,
@@ -72,8 +73,8 @@ def pending(app: AppRow, frozen: Frozen) -> list[str]:
     if app.current is None or app.current_fingerprint == app.fingerprint:
         return []
     live = _release.decode(app.current)
-    there = (app.image, frozen.internal_port, frozen.command, frozen.health_check, frozen.drain_seconds, app.env)
-    here = (live.image, live.port, live.command, live.health_check, live.drain_seconds, live.env)
+    there = (app.image, frozen.internal_port, frozen.command, frozen.health_check, frozen.drain_seconds, app.env, frozen.env_secret)
+    here = (live.image, live.port, live.command, live.health_check, live.drain_seconds, live.env, live.env_secret)
     return [name for name, wanted, runs in zip(_PENDING, there, here, strict=True) if wanted != runs]
 
 

@@ -3,6 +3,7 @@
 Work in the background has no caller, and leaves no line in the audit.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
 
 import msgspec
@@ -28,4 +29,5 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = "done"
 
 
-CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
+CALLER: ContextVar[Callable[[], Caller] | None] = ContextVar("caller", default=None)
+"""Made when it is asked for: most requests change nothing."""

@@ -19,7 +19,7 @@ async def read(db: Database, principal: Principal, filters: dict[str, str | None
     project_id = filters.get("project_id")
     if project_id is not None:
         async with db.read() as session:
-            _, having = await projects.to_read(session, principal, project_id)
+            having = (await projects.to_read(session, principal, project_id)).having
         having.need("write")
     query = select(*_COLUMNS).where(_mine(principal)).order_by(AuditRow.id.desc()).limit(limit + 1)
     query = query.where(*(getattr(AuditRow, name) == value for name, value in filters.items() if value is not None))

@@ -14,9 +14,10 @@ _WRITE = insert(AuditRow)
 
 async def write(connection: AsyncConnection, acts: Sequence[Act]) -> None:
     """One row for each act of the present caller; nothing for work in the background."""
-    caller = CALLER.get()
-    if caller is None or not acts:
+    who = CALLER.get()
+    if who is None or not acts:
         return
+    caller = who()
     now = clock.now()
     rows = [
         {

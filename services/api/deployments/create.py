@@ -35,7 +35,7 @@ async def find_or_create(tx: Tx, core: Core, principal: Principal, slug: str, bo
         if problem.code != "not_found":
             raise
         project = await _project(tx, principal, body)
-        return await apps.create(tx, core.vault, project.id, _new_app(slug, body))
+        return await apps.create(tx, core.vault, project.id, _new_app(slug, body), core.settings)
     await _check_project(tx, app, body)
     await apps.update(tx, core.vault, app, body, core.settings)
     return app

@@ -22,12 +22,16 @@ _WAITING = (DeploymentStatus.QUEUED.value, DeploymentStatus.BUILDING.value)
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a release that are not columns of their own."""
+    """The settings of a release that are not columns of their own.
+
+    `env_secret`: names in the environment whose values are masked, whatever they are called.
+    """
 
     internal_port: int = 80
     command: tuple[str, ...] | None = None
     health_check: HealthCheck = HealthCheck()
     drain_seconds: float = 30
+    env_secret: tuple[str, ...] = ()
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +154,7 @@ def to_message(release: ReleaseRow) -> Release:
         command=frozen.command,
         health_check=frozen.health_check,
         drain_seconds=frozen.drain_seconds,
+        env_secret=frozen.env_secret,
     )
 
 

@@ -82,6 +82,7 @@ _STATE = (
         "Deploy another image or upload it again; DOCKUP_KEEP_RELEASES says how many releases keep theirs.",
     ),
     _code(409, "project_not_empty", "The project has apps", "Delete its apps first, or send cascade=true."),
+    _code(409, "quota_exceeded", "The project may not have that much", "Ask for less, or have an admin raise the project's quota."),
     _code(409, "last_admin", "There must be one admin", "Make another user admin first."),
     _code(409, "app_deleting", "The app is being deleted", "Wait until GET answers 404, then create it anew."),
     _code(

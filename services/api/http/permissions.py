@@ -146,6 +146,8 @@ PERMISSIONS: dict[str, Permission] = {
     "deleteUser": _SERVER,
     "getRecovery": _SERVER,
     "recover": _SERVER,
+    "getSecrets": _SERVER,
+    "rotateSecrets": _SERVER,
 }
 """By `operationId`. `removeMember`: members may remove themselves. `getEnv` with `reveal` asks for what `setEnv` does."""
 

@@ -17,7 +17,7 @@ _EXAMPLE_ID = "req_019c13f1d3a27d4e8f5061728394a5b6"
 
 SCHEMA: Json = {
     "title": "Problem",
-    "description": "RFC 9457. Some codes add members: `deployment`, `restart_after`.",
+    "description": "RFC 9457. Some codes add members: `deployment`, `restart_after`, `used` and `allowed`.",
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "hint", "retryable", "request_id"],
     "properties": {

@@ -23,6 +23,7 @@ from services.api.http.catalogue import CATALOGUE
 from services.api.openapi import state_examples
 from services.api.recovery.differences import Difference
 from services.api.recovery.schemas import Recovered, Recovery, RecoveryBody
+from services.api.secrets.schemas import KeyUse, Rotated, Secrets
 from services.api.system.schemas import CodePage, Component, Components, Status
 
 _AT = "2026-01-31T09:30:00.000Z"
@@ -67,6 +68,8 @@ _INSTANCES: tuple[Any, ...] = (
     Recovery(needed=True, since=_AT, reason="The bus knows 1 apps better than the database (demo).", apps=[_difference]),
     RecoveryBody(mode="adopt"),
     Recovered(mode="adopt", apps=[_difference]),
+    Secrets(keys=[KeyUse(id="6f1b0c2d9e83", values=41), KeyUse(id="a40d5be1c7f2", values=0)], unreadable=0),
+    Rotated(values=41),
     _session,
     SessionPage(items=[_session]),
     _audit,

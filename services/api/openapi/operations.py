@@ -12,6 +12,8 @@ OPERATIONS: dict[str, Operation] = {
     "getError": Operation(text="text/html"),
     "getRecovery": Operation(errors=("runtime_unavailable",)),
     "recover": Operation(errors=("runtime_unavailable",)),
+    "getSecrets": Operation(errors=("runtime_unavailable",)),
+    "rotateSecrets": Operation(),
     "logIn": Operation(errors=("invalid_credentials", "rate_limited")),
     "getMe": Operation(),
     "logOut": Operation(errors=("conflict",)),

@@ -12,7 +12,18 @@ from services.api.deployments.moves import Phase
 from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
 from services.api.events.schemas import Event, EventPage
 from services.api.logs.schemas import Logs
-from services.api.projects.schemas import Member, MemberPage, NewProject, NewRole, Project, ProjectGone, ProjectPage, ProjectUpdate
+from services.api.projects.schemas import (
+    Member,
+    MemberPage,
+    NewProject,
+    NewRole,
+    Project,
+    ProjectGone,
+    ProjectPage,
+    ProjectUpdate,
+    Quotas,
+    Usage,
+)
 from services.api.stats.schemas import History, ReplicaStats, Stats
 
 _AT = "2026-01-31T09:30:00.000Z"
@@ -30,6 +41,8 @@ _project = Project(
     owner_id=_USER_ID,
     role="owner",
     app_count=1,
+    quotas=Quotas(apps=10, cpu=4, memory=None),
+    usage=Usage(apps=1, cpu=0.5, memory=256),
     created_at=_AT,
     updated_at=_AT,
     links={"self": f"/api/v1/projects/{_PROJECT_ID}", "apps": f"/api/v1/projects/{_PROJECT_ID}/apps"},
@@ -45,6 +58,7 @@ _app = App(
     internal_port=80,
     command=None,
     env_keys=["DATABASE_URL"],
+    env_secret=["DATABASE_URL"],
     cpu_limit=0.5,
     memory_limit=256,
     replicas=1,

@@ -30,14 +30,19 @@ OPERATIONS: dict[str, Operation] = {
     "setMember": Operation(errors=("conflict",)),
     "removeMember": Operation(),
     "listProjectApps": Operation(),
-    "createApp": Operation(errors=("slug_taken", *_SETTINGS), answers={200: Plan, 201: App}),
+    "createApp": Operation(errors=("slug_taken", "quota_exceeded", *_SETTINGS), answers={200: Plan, 201: App}),
     "listApps": Operation(),
     "getApp": Operation(),
-    "updateApp": Operation(errors=("precondition_failed", "app_deleting", "memory_in_use", *_SETTINGS), answers={200: App | Plan}),
+    "updateApp": Operation(
+        errors=("precondition_failed", "app_deleting", "memory_in_use", "quota_exceeded", *_SETTINGS), answers={200: App | Plan}
+    ),
     "deleteApp": Operation(errors=("precondition_failed",), answers={200: AppGone | Plan, 202: App}),
     "deployApp": Operation(errors=(*_DEPLOY, *_UPLOAD), answers=_DEPLOY_ANSWERS, body=DeployBody, uploads=True),
     "deployBySlug": Operation(
-        errors=(*_DEPLOY, *_UPLOAD, "slug_taken", "memory_in_use", *_SETTINGS), answers=_DEPLOY_ANSWERS, body=DeployBySlugBody, uploads=True
+        errors=(*_DEPLOY, *_UPLOAD, "slug_taken", "memory_in_use", "quota_exceeded", *_SETTINGS),
+        answers=_DEPLOY_ANSWERS,
+        body=DeployBySlugBody,
+        uploads=True,
     ),
     "uploadImage": Operation(
         errors=tuple(code for code in (*_DEPLOY, *_UPLOAD) if code not in {"nothing_to_deploy", "source_not_available", "image_not_kept"}),

@@ -19,7 +19,7 @@ from services.api.http.replies import reply
 from services.api.http.strict import Cursor, Limit, Wait, check_cursor
 from services.api.idempotency import Answer, once
 from services.api.projects import service
-from services.api.projects.access import OWNER, Standing, standing
+from services.api.projects.access import OWNER, Standing
 from services.api.projects.models import ProjectRow
 from services.api.projects.schemas import (
     Member,
@@ -45,7 +45,7 @@ class ProjectController(Controller):
         query = service.of(principal).order_by(ProjectRow.id).limit(limit + 1)
         async with core.db.read() as session:
             rows = (await session.execute(query.where(ProjectRow.id > cursor) if check_cursor(cursor, "prj_") else query)).all()
-        items = [service.to_view(row[0], standing(principal, row[0].owner_id, row[1]), row[2]) for row in rows[:limit]]
+        items = [service.to_view(service.seen(principal, row), core.settings) for row in rows[:limit]]
         return ProjectPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
 
     @post(guards=[scope("write")])
@@ -56,7 +56,7 @@ class ProjectController(Controller):
 
         async def effect(tx: Tx) -> Answer:
             project = await service.create(tx, principal, data.name)
-            view = service.to_view(project, Standing(role=OWNER, is_admin=False), 0)
+            view = service.to_view(service.Seen(project, Standing(role=OWNER, is_admin=False), service.NOTHING), core.settings)
             return Answer(status=201, body=msgspec.json.encode(view), headers={"Location": f"/api/v1/projects/{project.id}"})
 
         return reply(await once(core, request, principal, effect))
@@ -65,16 +65,16 @@ class ProjectController(Controller):
     async def get_project(self, *, core: Core, principal: Principal, project_id: str) -> Project:
         """One project."""
         async with core.db.read() as session:
-            return (await service.to_read(session, principal, project_id))[0]
+            return service.to_view(await service.to_read(session, principal, project_id), core.settings)
 
     @put("/{project_id:str}", guards=[scope("write")])
     async def update_project(self, *, core: Core, principal: Principal, project_id: str, data: ProjectUpdate) -> Project:
-        """Rename a project."""
+        """Rename a project; an admin sets its quotas too."""
         async with core.db.begin() as tx:
             project = await service.to_change(tx, principal, project_id, "write")
-            view, having = await service.to_read(tx.session, principal, project_id)
-            service.update(tx, project, view, data)
-            return service.to_view(project, having, view.app_count)
+            seen = await service.to_read(tx.session, principal, project_id)
+            service.update(tx, project, service.to_view(seen, core.settings), data, is_admin=principal.is_admin)
+            return service.to_view(seen, core.settings)
 
     @delete("/{project_id:str}", status_code=202, guards=[scope("write")])
     async def delete_project(

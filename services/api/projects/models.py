@@ -1,6 +1,6 @@
 """Tables of projects and who may work in them."""
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import Float, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.api.db.base import Base
@@ -9,7 +9,7 @@ from services.api.db.base import Base
 class ProjectRow(Base):
     """A project has one owner, and members with a role of their own.
 
-    When it goes, the row stays as the history of its apps, without an owner.
+    When it goes, the row stays as the history of its apps, without an owner. A quota that is None is the server's.
     """
 
     __tablename__ = "projects"
@@ -20,6 +20,24 @@ class ProjectRow(Base):
     created_at: Mapped[str] = mapped_column(String(24))
     updated_at: Mapped[str] = mapped_column(String(24))
     gone_at: Mapped[str | None] = mapped_column(String(24))
+    quota_apps: Mapped[int | None]
+    quota_cpu: Mapped[float | None] = mapped_column(Float)
+    quota_memory: Mapped[int | None]
+
+    @classmethod
+    def made(cls, project_id: str, name: str, owner_id: str | None, now: str) -> "ProjectRow":
+        """A new one, without quotas of its own."""
+        return cls(
+            id=project_id,
+            name=name,
+            owner_id=owner_id,
+            created_at=now,
+            updated_at=now,
+            gone_at=None,
+            quota_apps=None,
+            quota_cpu=None,
+            quota_memory=None,
+        )
 
 
 class MemberRow(Base):

@@ -1,43 +1,50 @@
 """What happens to projects. Functions that take a `Tx` are the inside of one transaction."""
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Row, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import clock, ids
 from services.api.accounts.models import UserRow
-from services.api.apps.models import AppRow
 from services.api.db.tx import Tx
 from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem, not_found
+from services.api.projects import quotas
 from services.api.projects.access import Standing, membership, standing, visible
 from services.api.projects.models import MemberRow, ProjectRow
-from services.api.projects.schemas import Member, MemberRole, Project, ProjectUpdate, Role
+from services.api.projects.schemas import Member, MemberRole, Project, ProjectUpdate, Role, Usage
+from services.api.settings import Settings
 
-_READ_ONLY = ("id", "owner_id", "role", "app_count", "created_at", "updated_at", "links")
-_COUNT = (
-    select(func.count())
-    .select_from(AppRow)
-    .where(AppRow.project_id == ProjectRow.id, AppRow.gone_at.is_(None), AppRow.intent != "deleted")
-    .correlate(ProjectRow)
-    .scalar_subquery()
-)
+NOTHING = Usage(apps=0, cpu=0, memory=0)
+_READ_ONLY = ("id", "owner_id", "role", "app_count", "usage", "created_at", "updated_at", "links")
 
 
-def of(principal: Principal) -> Select[ProjectRow, str | None, int]:
-    """The projects that the principal may see, each with the member's role and the number of apps."""
-    return select(ProjectRow, MemberRow.role, _COUNT).outerjoin(MemberRow, membership(principal)).where(visible(principal))
+class Seen(NamedTuple):
+    """A project, what the principal is in it, and what its apps may use."""
+
+    project: ProjectRow
+    having: Standing
+    usage: Usage
 
 
-async def to_read(session: AsyncSession, principal: Principal, project_id: str) -> tuple[Project, Standing]:
+def of(principal: Principal) -> Select[ProjectRow, str | None, int, float, int]:
+    """The projects that the principal may see, each with the member's role and what its apps may use."""
+    columns = (column.correlate(ProjectRow).scalar_subquery() for column in quotas.used_in(ProjectRow.id))
+    return select(ProjectRow, MemberRow.role, *columns).outerjoin(MemberRow, membership(principal)).where(visible(principal))
+
+
+async def to_read(session: AsyncSession, principal: Principal, project_id: str) -> Seen:
     row = (await session.execute(of(principal).where(ProjectRow.id == project_id))).one_or_none()
     if row is None:
         raise not_found("project", project_id)
-    project, member_role, apps = row
-    having = standing(principal, project.owner_id, member_role)
-    return to_view(project, having, apps), having
+    return seen(principal, row)
+
+
+def seen(principal: Principal, row: Row[ProjectRow, str | None, int, float, int]) -> Seen:
+    project, member_role, apps, cpu, memory = row
+    return Seen(project, standing(principal, project.owner_id, member_role), Usage(apps=apps, cpu=round(cpu, 3), memory=memory))
 
 
 async def to_change(tx: Tx, principal: Principal, project_id: str, scope: str) -> ProjectRow:
@@ -64,8 +71,7 @@ async def create(tx: Tx, principal: Principal, name: str) -> ProjectRow:
     """`403` for a key that is bound to another project: it could not see the new one."""
     if principal.project_id is not None:
         raise Problem("forbidden", "This key is bound to one project and cannot make others.")
-    now = clock.now()
-    project = ProjectRow(id=ids.new("prj"), name=name, owner_id=principal.user_id, created_at=now, updated_at=now, gone_at=None)
+    project = ProjectRow.made(ids.new("prj"), name, principal.user_id, clock.now())
     tx.session.add(project)
     await tx.flush()
     tx.record("project.created", f"The project {name} was created.", project_id=project.id)
@@ -85,7 +91,8 @@ async def find(tx: Tx, principal: Principal, ref: str) -> tuple[ProjectRow, Stan
     return (row[0], standing(principal, row[0].owner_id, row[1])) if row is not None else None
 
 
-def update(tx: Tx, project: ProjectRow, view: Project, body: ProjectUpdate) -> None:
+def update(tx: Tx, project: ProjectRow, view: Project, body: ProjectUpdate, *, is_admin: bool) -> None:
+    """Merge `body`. `403` for quotas that are to be others, to all but admins."""
     wrong = [name for name in _READ_ONLY if getattr(body, name) not in (msgspec.UNSET, getattr(view, name)) and name != "updated_at"]
     if wrong:
         errors = [FieldError(pointer=f"/{name}", detail="is read-only") for name in wrong]
@@ -93,6 +100,8 @@ def update(tx: Tx, project: ProjectRow, view: Project, body: ProjectUpdate) -> N
     if body.name is not msgspec.UNSET and body.name != project.name:
         project.name, project.updated_at = body.name, clock.now()
         tx.record("project.updated", f"The project is called {body.name} now.", project_id=project.id)
+    if not isinstance(body.quotas, msgspec.UnsetType):
+        quotas.change(tx, project, view.quotas, body.quotas, is_admin=is_admin)
 
 
 async def remove(tx: Tx, project: ProjectRow) -> None:
@@ -138,13 +147,16 @@ async def remove_member(tx: Tx, project: ProjectRow, user_id: str) -> None:
     tx.record("project.member_removed", "A member was removed.", project_id=project.id, data={"user_id": user_id})
 
 
-def to_view(project: ProjectRow, having: Standing, apps: int) -> Project:
+def to_view(one: Seen, defaults: Settings) -> Project:
+    project = one.project
     return Project(
         id=project.id,
         name=project.name,
         owner_id=project.owner_id or "",
-        role=cast("Role | None", having.role),
-        app_count=apps,
+        role=cast("Role | None", one.having.role),
+        app_count=one.usage.apps,
+        quotas=quotas.allowed(project, defaults),
+        usage=one.usage,
         created_at=project.created_at,
         updated_at=project.updated_at,
         links={"self": f"/api/v1/projects/{project.id}", "apps": f"/api/v1/projects/{project.id}/apps"},

@@ -74,7 +74,7 @@ async def _project(tx: Tx, project_id: str) -> str:
     admin = await tx.session.execute(select(UserRow.id).where(UserRow.role == "admin").order_by(UserRow.id).limit(1))
     now = clock.now()
     if project is None:
-        project = ProjectRow(id=project_id, name=f"{_PROJECT} {project_id[-6:]}", created_at=now)
+        project = ProjectRow.made(project_id, f"{_PROJECT} {project_id[-6:]}", None, now)
         tx.session.add(project)
     project.owner_id, project.updated_at, project.gone_at = admin.scalar_one(), now, None
     await tx.flush()
@@ -97,7 +97,11 @@ async def _take_slug(tx: Tx, wish: Desired, project_id: str) -> str:
 
 async def _take_release(tx: Tx, vault: Vault, app: AppRow, release: Release) -> None:
     frozen = Frozen(
-        internal_port=release.port, command=release.command, health_check=release.health_check, drain_seconds=release.drain_seconds
+        internal_port=release.port,
+        command=release.command,
+        health_check=release.health_check,
+        drain_seconds=release.drain_seconds,
+        env_secret=release.env_secret,
     )
     app.image, app.env = release.image, release.env
     app.settings = msgspec.json.encode(frozen).decode()

@@ -39,6 +39,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"health_check": {"type": "http", "path": "no-slash"}}, "validation_failed", "/health_check/path"),
     ({"health_check": {"type": "tcp", "path": "/x"}}, "validation_failed", "/health_check/path"),
     ({"health_check": {"retries": 3}}, "unknown_field", "/health_check/retries"),
+    ({"env_secret": ["1A"]}, "validation_failed", "/env_secret/0"),
+    ({"env_secret": "A"}, "validation_failed", "/env_secret"),
     ({"drain_seconds": -1}, "validation_failed", "/drain_seconds"),
     ({"nmae": "x"}, "unknown_field", "/nmae"),
     ({"id": "app_other"}, "read_only_field", "/id"),
@@ -110,6 +112,13 @@ async def test_env(api: ApiServer, app: dict[str, Any]) -> None:
     deployed = await api.client.put(f"{path}?deploy=true", json={"MODE": "y"})
     assert deployed.headers["location"].startswith("/api/v1/deployments/dep_")
     assert (await api.client.get(f"/apps/{app['id']}")).json()["env_keys"] == ["EMPTY", "MODE", "TOKEN"]
+
+
+async def test_names_marked_secret_wait_for_the_next_deploy(api: ApiServer, live: dict[str, Any]) -> None:
+    path = f"/apps/{live['id']}"
+    marked = (await api.client.put(path, json={"env_secret": ["URL", "A", "URL"]})).json()
+    assert (marked["env_secret"], marked["pending_fields"]) == (["A", "URL"], ["env_secret"])
+    assert (await api.client.put(path, json={"env_secret": []})).json()["pending_fields"] == []
 
 
 async def test_dry_runs(api: ApiServer, project: dict[str, Any], live: dict[str, Any]) -> None:

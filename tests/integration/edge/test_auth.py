@@ -161,7 +161,22 @@ async def test_guessing_is_slowed_down(settings: Settings, redis: RedisServer) -
         assert answers[-1].json()["retryable"] is True
         await api.log_in()
         redis.kill()
-        assert code(await api.as_nobody.post("/api/v1/auth/login", json=wrong)) == "invalid_credentials", "without Redis nothing is counted"
+        assert code(await api.as_nobody.post("/api/v1/auth/login", json=wrong)) == "invalid_credentials", (
+            "this process begins its own count"
+        )
+
+
+async def test_guessing_is_slowed_down_without_redis(settings: Settings, redis: RedisServer) -> None:
+    """Without one from the start, and with one that went."""
+    for url in ("", redis.url):
+        async with running(changed(settings, redis_url=url)) as api:
+            if url:
+                redis.kill()
+            wrong = {"email": f"nobody{len(url)}@example.com", "password": "wrong"}
+            answers = [await api.as_nobody.post("/api/v1/auth/login", json=wrong) for _ in range(TRIES + 1)]
+            assert [code(answer) for answer in answers] == ["invalid_credentials"] * TRIES + ["rate_limited"]
+            assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+            await api.log_in()
 
 
 async def test_another_secret_key_ends_sessions_and_an_added_one_does_not(settings: Settings) -> None:

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from libs.common import log
+from libs.common.config import SettingError
 from libs.supervisor import children, process
 from libs.supervisor.children import Child
+from libs.supervisor.home import Home
 from libs.supervisor.settings import environment, find_home
 from libs.supervisor.tree import Tree
 
@@ -36,13 +38,22 @@ def main() -> int:
     if not process.claim(home.pid_file("supervisor")):
         return process.BUSY
     servers = children.servers(home, home.load(), environment(home))
-    env = {"PATH": os.environ["PATH"], "WORD": "hello", "TOLD": str(home.root / "told")}
+    Tree(home, [*servers, *services(home)], lambda: services(home)).run()
+    return 0
+
+
+def services(home: Home) -> list[Child]:
+    """They say the word that the file `word` has; a wrong one is refused."""
+    word = home.root / "word"
+    said = word.read_text(encoding="utf-8") if word.exists() else "hello"
+    if said == "wrong":
+        raise SettingError("WORD", "is wrong")
+    env = {"PATH": os.environ["PATH"], "WORD": said, "TOLD": str(home.root / "told")}
     leaves = {"LEAVES": os.environ["LEAVES"]} if "LEAVES" in os.environ else {}
     ours = [Child(name="first", entry=waits, env={**env, **leaves}), Child(name="second", entry=waits, env=env)]
     if "STUBBORN" in os.environ:
         ours.append(Child(name="stubborn", entry=stubborn, env=env))
-    Tree(home, [*servers, *ours]).run()
-    return 0
+    return ours
 
 
 if __name__ == "__main__":

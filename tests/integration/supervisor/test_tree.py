@@ -130,6 +130,25 @@ def test_term_ends_everybody_services_first(family: Family) -> None:
     assert order[2:] == ["redis", "nats"]
 
 
+def test_services_start_again_with_what_is_said_now(family: Family) -> None:
+    supervisor = family.start()
+    until(lambda: family.all_up() and family.home.log("second").read_text())
+    before = {name: family.pid(name) for name in NAMES}
+    word = family.home.root / "word"
+    word.write_text("wrong")
+    supervisor.send_signal(signal.SIGUSR1)
+    until(lambda: family.events("supervisor.settings_refused"))
+    assert {name: family.pid(name) for name in NAMES} == before
+    word.write_text("goodbye")
+    supervisor.send_signal(signal.SIGUSR1)
+    for name in ("first", "second"):
+        until(lambda name=name: "goodbye" in family.home.log(name).read_text())
+        assert family.pid(name) != before[name]
+    assert {name: family.pid(name) for name in ("nats", "redis")} == {name: before[name] for name in ("nats", "redis")}
+    stopped, started = family.events("child.stopped"), family.events("child.started")
+    assert max(str(entry["at"]) for entry in stopped) <= min(str(entry["at"]) for entry in started[-2:]), "first all end"
+
+
 def test_adopted_children_are_ended_too(family: Family) -> None:
     first = family.start()
     until(family.all_up)
