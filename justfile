@@ -52,7 +52,12 @@ test *arguments:
 [doc("Kill everything in mid-deploy, at seeded random moments (minutes)")]
 [group("test")]
 faults *arguments:
-    {{ python }} -m pytest -m long tests/faults {{ arguments }}
+    {{ python }} -m pytest -m long tests/faults --ignore tests/faults/test_soak.py {{ arguments }}
+
+[doc("Every verb, by several clients, while everything breaks: 20 minutes, a fixed seed, accounts at the end (root)")]
+[group("test")]
+soak *arguments:
+    {{ python }} -m pytest -s -m long tests/faults/test_soak.py {{ arguments }}
 
 [doc("Attack the API with requests made from its OpenAPI document (minutes)")]
 [group("test")]

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import docker
 import httpx
 import msgspec
 
@@ -43,6 +44,7 @@ class Stack:
     def __init__(self, **settings: str) -> None:
         self.home = Home(Path(tempfile.mkdtemp(prefix="dk-", dir="/tmp")))
         self.http_port, self.https_port, self.api_port = _free_ports(3)
+        self._docker_host = settings.get("docker_host")
         self.environ = {
             **{name: text for name, text in os.environ.items() if not name.startswith("DOCKUP_")},
             "DOCKUP_HOME": str(self.home.root),
@@ -114,8 +116,8 @@ class Stack:
         return found
 
     def leftovers(self) -> Leftovers:
-        """What it has on the engine now."""
-        return Leftovers(self.instance)
+        """What it has on its engine now."""
+        return Leftovers(self.instance, docker.APIClient(self._docker_host, version="auto") if self._docker_host else None)
 
     # ---- talking to it
 
