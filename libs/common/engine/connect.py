@@ -11,6 +11,7 @@ import docker
 import msgspec
 import structlog
 
+from libs.common import clock
 from libs.common.engine.errors import EngineAway, translate
 
 P = ParamSpec("P")
@@ -43,6 +44,10 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     root: str = ""
     storage_driver: str = ""
     time: str = ""
+
+    def seconds_ahead(self, now: float) -> float:
+        """How far the engine's clock is ahead of `now`, seconds since 1970."""
+        return clock.parse(self.time).timestamp() - now if self.time else 0.0
 
 
 class _Info(msgspec.Struct, rename="pascal"):
