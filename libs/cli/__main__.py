@@ -123,6 +123,20 @@ def restore(
 
 
 @app.command()
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a program.")] = False,
+    remove_strays: Annotated[bool, typer.Option("--remove-strays", help="Remove containers of apps that were deleted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Look at everything that Dockup stands on, and say what to do. Exit status 0 without a problem."""
+    from libs.cli.doctor import doctor as run  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        raise typer.Exit(run(as_json=as_json, remove_strays=remove_strays, yes=yes))
+
+
+@app.command()
 def install() -> None:
     """Make a reboot bring Dockup back."""
     from libs.cli.install import install as run  # noqa: PLC0415 - verbs import late

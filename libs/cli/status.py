@@ -27,6 +27,7 @@ def status() -> int:
     console.print(f"{answer['url']} is {answer['status']}, version {answer['version']}", highlight=False)
     console.print(_components(answer))
     console.print(_processes(home))
+    console.print(_disks(answer))
     return 0 if answer["status"] == "ok" else 1
 
 
@@ -35,6 +36,15 @@ def _components(answer: dict[str, Any]) -> Table:
     for name, each in answer["components"].items():
         colour = _COLOURS.get(each["status"], "red")
         table.add_row(name, f"[{colour}]{each['status']}[/]", str(each.get("instances") or ""), _number(each.get("latency_ms")))
+    return table
+
+
+def _disks(answer: dict[str, Any]) -> Table:
+    table = Table("disk of", "status", "used %", "free GB", box=None, pad_edge=False)
+    colours = {"ok": "green", "high": "yellow", "full": "red"}
+    for each in answer["disks"]:
+        status = f"[{colours[each['status']]}]{each['status']}[/]"
+        table.add_row(", ".join(each["places"]), status, f"{each['used_percent']:g}", f"{each['free_bytes'] / 1024**3:.1f}")
     return table
 
 

@@ -89,7 +89,7 @@ def prober(ours: Ours) -> Probe:
         found = holders(port)
         if found and all(ours(pid) for pid in found):
             return None
-        names = ", ".join(sorted({f"{_name(pid)} (pid {pid})" for pid in found}))
+        names = ", ".join(sorted({f"{name_of(pid)} (pid {pid})" for pid in found}))
         return Taken(f"is taken by {names}" if names else "is taken by a program that this user cannot see")
 
     return probe
@@ -111,6 +111,11 @@ def holders(port: int) -> list[int]:
     """Pids that hold a listening TCP socket on `port`; only root sees those of other users."""
     wanted = {f"socket:[{inode}]" for inode in _inodes(port)}
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _holds(entry / "fd", wanted)]
+
+
+def is_heard(port: int) -> bool:
+    """Whether anybody listens on `port`, whoever it is."""
+    return bool(_inodes(port))
 
 
 def _inodes(port: int) -> set[str]:
@@ -139,7 +144,7 @@ def _target(link: Path) -> str:
         return ""  # closed meanwhile
 
 
-def _name(pid: int) -> str:
+def name_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except OSError:

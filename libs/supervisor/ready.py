@@ -34,11 +34,24 @@ def unwell(answer: dict[str, Any] | None) -> list[str]:
     if answer is None:
         return ["api"]
     components: dict[str, Any] = answer.get("components") or {}
-    return [name for name, each in components.items() if each.get("status") not in {"ok", "standby"}]
+    sick = [name for name, each in components.items() if each.get("status") not in {"ok", "standby"}]
+    return sick + (["disk"] if _full(answer) else [])
 
 
-def _waits_for_somebody(answer: dict[str, Any]) -> str:
-    """What the database says when no time will make it well: somebody has to decide."""
+def _full(answer: dict[str, Any]) -> str:
+    """Which disk is full, as a sentence; empty when there is room."""
+    for disk in answer.get("disks") or ():
+        if disk["status"] == "full":
+            return f"everything runs, and the disk ({', '.join(disk['places'])}) is {disk['used_percent']:g} % full: no new work is taken"
+    return ""
+
+
+def _waits_for_somebody(answer: dict[str, Any], sick: list[str]) -> str:
+    """What no time will make well: somebody has to free space or to decide."""
+    if sick == ["disk"]:
+        return _full(answer)
+    if sick != ["database"]:
+        return ""
     detail = str(answer["components"]["database"].get("detail") or "")
     return detail if detail.startswith("recovery needed") else ""
 
@@ -54,7 +67,7 @@ def wait(home: Home, port: int, seconds: float, notice: Callable[[list[str]], No
         if (sick := unwell(answer)) != before:
             notice(sick)
             before = sick
-        if answer is not None and sick == ["database"] and (words := _waits_for_somebody(answer)):
+        if answer is not None and (words := _waits_for_somebody(answer, sick)):
             raise Problem(words)
         if monotonic() > until:
             raise Problem(_explain(home, sick, seconds))

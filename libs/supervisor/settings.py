@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from libs.common.config import PREFIX, SettingError, load
+from libs.common.disks import Percent
 from libs.supervisor.home import SERVICES, Home, State, default_home
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -28,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: str | None = None
     redis_url: str | None = None
     secret_key: str | None = None
+    disk_high_percent: Percent = 80
+    disk_full_percent: Percent = 95
 
 
 def find_home() -> Home:

@@ -12,7 +12,8 @@ from typing import NoReturn
 import msgspec
 
 from libs.supervisor import engine, ordinary, ports, process, ready, requirements, settings, welcome
-from libs.supervisor.home import SERVICES, Home, State
+from libs.supervisor.home import Home, State
+from libs.supervisor.ours import ours
 from libs.supervisor.problem import Problem
 from libs.supervisor.progress import Progress
 
@@ -78,17 +79,10 @@ def prepare(home: Home, progress: Progress) -> State:
 
 def _choose_ports(home: Home, wanted: settings.Settings) -> State:
     state = home.load()
-    chosen = ports.choose(wanted, state.ports, ports.prober(_ours(home)), root=os.geteuid() == 0)
+    chosen = ports.choose(wanted, state.ports, ports.prober(ours(home)), root=os.geteuid() == 0)
     state = msgspec.structs.replace(state, ports=chosen)
     home.keep(state)
     return state
-
-
-def _ours(home: Home) -> ports.Ours:
-    """Say which pids are ours: services that outlived a supervisor, and HAProxy, which outlives `down`."""
-    own = {each.pid for name in (*SERVICES, "nats") if (each := process.running(home.pid_file(name)))}
-    proxy = process.foreign(home.haproxy_pid, "haproxy")
-    return lambda pid: pid in own or (proxy is not None and proxy.pid in {pid, process.parent(pid)})
 
 
 def _environment(home: Home) -> Mapping[str, str]:

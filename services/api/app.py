@@ -18,6 +18,7 @@ from services.api.accounts.throttle import Throttle
 from services.api.api_keys.controllers import ApiKeyController
 from services.api.cache import open_cache
 from services.api.core import Core
+from services.api.disks import room
 from services.api.http.answers import answer
 from services.api.http.bodies import Knows, StrictJson
 from services.api.http.edge import Edge
@@ -69,6 +70,7 @@ async def _check(knows: Knows, request: Request[Any, Any, Any]) -> None:
     """Before every request."""
     await knows.check(request)
     await refuse(request)
+    await room.refuse(request)
 
 
 def _core(request: Request[Any, Any, Any]) -> Core:

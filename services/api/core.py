@@ -17,6 +17,7 @@ from services.api.apps.desired import rebuild
 from services.api.bus_setup import Upkeep
 from services.api.cursor import Follower
 from services.api.db.database import Database
+from services.api.disks.room import Room
 from services.api.freshness import Freshness
 from services.api.observations import observe
 from services.api.relay import Relay
@@ -34,6 +35,7 @@ class Core:
         self.vault = Vault(settings.secret_key)
         self.fresh = Freshness(db.sqlite_path)
         self.wakes = Wakes()
+        self.room = Room(settings, db)
         self.spool = Spool(Path(settings.spool or f"{settings.home}/spool"), settings.upload_max_mb * 1024**2)
         self.bus = Bus(Client(), "api")
         self.relay = Relay(db, partial(rebuild, db))
@@ -66,7 +68,7 @@ class Core:
             await setup.close()
 
     async def _observe(self, body: bytes) -> None:
-        self.wakes.wake(await observe(self.db, body))
+        self.wakes.wake(await observe(self.db, body, self.room.marks))
 
     async def close(self) -> None:
         self.fresh.close()

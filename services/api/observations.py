@@ -14,12 +14,14 @@ from services.api.apps.observed import apply
 from services.api.apps.status import Replica, Seen
 from services.api.db.database import Database
 from services.api.db.tables import CursorRow
+from services.api.disks.levels import Marks
+from services.api.disks.watch import note
 
 _decoder = msgspec.json.Decoder(Observation)
 _seen = msgspec.json.Decoder(Seen)
 
 
-async def observe(db: Database, body: bytes) -> set[str]:
+async def observe(db: Database, body: bytes, marks: Marks) -> set[str]:
     """Take one observation; return the apps, which may be waited for."""
     observation = _decoder.decode(body)
     samples: dict[str, list[ReplicaSample]] = defaultdict(list)
@@ -37,6 +39,7 @@ async def observe(db: Database, body: bytes) -> set[str]:
         for app in apps:
             _note(app, observation, samples[app.id])
             apply(tx, app, tuple(replicas[app.id]))
+        await note(tx, observation, marks)
     return {app.id for app in apps}
 
 

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from libs.common.config import Common
+from libs.common.config import Common, SettingError
+from libs.common.disks import Percent
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?$"
@@ -38,7 +39,14 @@ class Settings(Common, frozen=True, kw_only=True):
     quota_apps: Annotated[int, msgspec.Meta(ge=0)] | None = None
     quota_cpu: Annotated[float, msgspec.Meta(ge=0)] | None = None
     quota_memory: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    disk_high_percent: Percent = 80
+    disk_full_percent: Percent = 95
     keep_releases: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+
+    def __post_init__(self) -> None:
+        if self.disk_high_percent > self.disk_full_percent:
+            problem = f"is {self.disk_high_percent:g}, above DOCKUP_DISK_FULL_PERCENT ({self.disk_full_percent:g})"
+            raise SettingError("DOCKUP_DISK_HIGH_PERCENT", problem)
 
     @property
     def database(self) -> str:

@@ -10,6 +10,7 @@ from libs.common.worker import Worker
 from services.builder.desired import Deleted
 from services.builder.handlers import bind
 from services.builder.health import Health
+from services.builder.room import Room
 from services.builder.settings import Settings
 
 
@@ -25,6 +26,7 @@ async def serve(settings: Settings, bus: Bus) -> None:
         pull_seconds=settings.pull_seconds,
         spool=Path(settings.spool or f"{settings.home}/spool"),
         upload_bytes=settings.upload_max_mb * 1024**2,
+        room=Room(engine, settings.docker_host, settings.disk_full_percent),
     )
     worker = Worker(bus, handlers, count=settings.workers, ready=health.ready)
     health.watch(engine, worker)

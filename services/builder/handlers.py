@@ -24,6 +24,7 @@ from services.builder.desired import Deleted
 from services.builder.load import Loader
 from services.builder.patience import patiently
 from services.builder.pull import Failed, pull
+from services.builder.room import Room
 from services.builder.words import Event, Say
 
 _IN_USE_SECONDS = 30.0
@@ -31,11 +32,11 @@ _IN_USE_SECONDS = 30.0
 logger = structlog.get_logger()
 
 
-async def prepare_image(message: PrepareImage, *, engine: Engine, say: Say, deleted: Deleted, pull_seconds: float) -> None:
+async def prepare_image(message: PrepareImage, *, engine: Engine, say: Say, deleted: Deleted, room: Room, pull_seconds: float) -> None:
     """Find or pull the image, hold it by a tag of ours, and say so. An image that is here already wins: no registry is asked."""
     started = asyncio.create_task(say(words.started(message)))
     try:
-        end = await _prepare(message, engine=engine, say=say, deleted=deleted, pull_seconds=pull_seconds)
+        end = await _prepare(message, engine=engine, say=say, deleted=deleted, room=room, pull_seconds=pull_seconds)
     finally:
         # The order in the stream is the order of the facts, and a fault of the bus must not stay unseen.
         await started
@@ -47,7 +48,7 @@ async def prepare_image(message: PrepareImage, *, engine: Engine, say: Say, dele
 
 
 async def _prepare(
-    message: PrepareImage, *, engine: Engine, say: Say, deleted: Deleted, pull_seconds: float
+    message: PrepareImage, *, engine: Engine, say: Say, deleted: Deleted, room: Room, pull_seconds: float
 ) -> ImageReady | ImageFailed | None:
     """How it ended; None when nobody waits for it any more."""
     try:
@@ -57,6 +58,7 @@ async def _prepare(
         if seen is None and reference.is_private:
             return words.failed(message, errors.failure("building", "image_not_kept", f"{message.reference} is not kept any more"))
         if seen is None:
+            await room.check()
             work = patiently(lambda: pull(message, reference.text, engine=engine, say=say, seconds=pull_seconds))
             if not await _unless_dropped(work, message, deleted):
                 logger.info("image.given_up", app_id=message.app_id, release=message.release)
@@ -77,12 +79,15 @@ async def _prepare(
     return words.ready(message, seen, digest=image.digest(reference, seen.repo_digests), found=found)
 
 
-async def load_image(message: LoadImage, *, engine: Engine, say: Say, deleted: Deleted, loader: Loader) -> None:
+async def load_image(message: LoadImage, *, engine: Engine, say: Say, deleted: Deleted, loader: Loader, room: Room) -> None:
     """Load what was uploaded, under the name by which we hold it, and say so. One that is held already was loaded by this command."""
     await say(words.started(message))
     name = held_as(message.app_id, message.release)
     try:
-        seen = await patiently(lambda: images.find(engine, name)) or await loader.load(message, name)
+        seen = await patiently(lambda: images.find(engine, name))
+        if seen is None:
+            await room.check()
+            seen = await loader.load(message, name)
     except Failed as error:
         await say(words.failed(message, error.failure))
     else:
@@ -127,7 +132,7 @@ async def _untag(engine: Engine, name: str) -> None:
 
 
 def bind(
-    *, engine: Engine, bus: Bus, deleted: Deleted, pull_seconds: float, spool: Path, upload_bytes: int
+    *, engine: Engine, bus: Bus, deleted: Deleted, pull_seconds: float, spool: Path, upload_bytes: int, room: Room
 ) -> dict[type[msgspec.Struct], Handle]:
     """Give each handler its tools."""
 
@@ -137,7 +142,7 @@ def bind(
     loader = Loader(engine, say, deleted, spool, upload_bytes)
     # Which command goes where.
     return {
-        PrepareImage: partial(prepare_image, engine=engine, say=say, deleted=deleted, pull_seconds=pull_seconds),
-        LoadImage: partial(load_image, engine=engine, say=say, deleted=deleted, loader=loader),
+        PrepareImage: partial(prepare_image, engine=engine, say=say, deleted=deleted, room=room, pull_seconds=pull_seconds),
+        LoadImage: partial(load_image, engine=engine, say=say, deleted=deleted, loader=loader, room=room),
         CollectImages: partial(collect_images, engine=engine),
     }

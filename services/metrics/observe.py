@@ -7,7 +7,7 @@ from time import monotonic, time
 import msgspec
 import structlog
 
-from libs.common import clock, ids, subjects
+from libs.common import clock, disks, ids, subjects
 from libs.common.bus import Bus, BusAway
 from libs.common.engine import containers, stats
 from libs.common.engine.connect import Engine
@@ -44,6 +44,7 @@ class Observer:
         self._engine: Engine | None = None
         self._opening = asyncio.Lock()
         self._engine_id = ""
+        self._engine_root = ""
         self._trouble = "no look at the engine yet"
         self._source = ids.new("metrics")
         self._number = 0
@@ -92,6 +93,7 @@ class Observer:
             samples=samples or (),
             source=self._source,
             number=self._number,
+            disks=disks.measure_all(self._settings.home, self._engine_root),
         )
         try:
             await self._bus.broadcast(subjects.OBSERVATION, seen)
@@ -136,7 +138,9 @@ class Observer:
         async with self._opening:
             if self._engine is None:
                 engine = await Engine.open(self._settings.docker_host)
-                self._engine_id = (await engine.info()).id
+                info = await engine.info()
+                self._engine_id = info.id
+                self._engine_root = disks.engine_root(self._settings.docker_host, info.root)
                 self._engine = engine
             return self._engine
 

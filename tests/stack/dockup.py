@@ -62,13 +62,23 @@ class Stack:
 
     def cli(self, *arguments: str, timeout: float = _UP_SECONDS, check: bool = True) -> str:
         """Run the `dockup` command in this stack and return what it printed; `StackError` when it fails, unless that is no matter."""
-        command = [sys.executable, "-m", "libs.cli", *arguments]
         done = subprocess.run(
-            command, check=False, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
+            self.command(*arguments),
+            check=False,
+            cwd=ROOT,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
         if check and done.returncode:
             raise StackError(f"dockup {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.last_words()}")
         return done.stdout
+
+    def command(self, *arguments: str) -> list[str]:
+        """The `dockup` command of this tree, for `environ`."""
+        return [sys.executable, "-P", "-m", "libs.cli", *arguments]
 
     def up(self) -> None:
         """Return when the status is ok."""

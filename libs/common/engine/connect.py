@@ -11,6 +11,7 @@ import docker
 import msgspec
 import structlog
 
+from libs.common import clock
 from libs.common.engine.errors import EngineAway, translate
 
 P = ParamSpec("P")
@@ -30,7 +31,7 @@ logger = structlog.get_logger()
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     """`id` stays over restarts of the engine; `cgroup_version` is `1` or `2`, `cgroup_driver` is `cgroupfs` or `systemd`.
 
-    `architecture` is named as images name theirs: `amd64`, `arm64`.
+    `architecture` is named as images name theirs: `amd64`, `arm64`. `root` is the engine's own folder; `time` its clock, RFC 3339.
     """
 
     id: str
@@ -40,6 +41,13 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_driver: str
     version: str
     architecture: str = ""
+    root: str = ""
+    storage_driver: str = ""
+    time: str = ""
+
+    def seconds_ahead(self, now: float) -> float:
+        """How far the engine's clock is ahead of `now`, seconds since 1970."""
+        return clock.parse(self.time).timestamp() - now if self.time else 0.0
 
 
 class _Info(msgspec.Struct, rename="pascal"):
@@ -50,6 +58,9 @@ class _Info(msgspec.Struct, rename="pascal"):
     cgroup_version: str = "1"
     id: str = msgspec.field(name="ID", default="")
     architecture: str = ""
+    docker_root_dir: str = ""
+    driver: str = ""
+    system_time: str = ""
 
 
 class Closable(Protocol):
@@ -110,6 +121,9 @@ class Engine:
             cgroup_driver=seen.cgroup_driver,
             version=seen.server_version,
             architecture=_ARCHITECTURES.get(seen.architecture, seen.architecture),
+            root=seen.docker_root_dir,
+            storage_driver=seen.driver,
+            time=seen.system_time,
         )
 
     def keep(self, stream: Closable) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from libs.common.disks import Disk
 from libs.common.states import ReplicaState
 
 LONGEST_MINUTES = 525_600
@@ -39,7 +40,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """Core subject `dockup.obs.metrics`: all containers of one engine. `engine_ok` false: the engine did not answer, `samples` is empty.
 
     `at` is before the engine was asked: what happened until then is in it. `number` rises with each of one `source`, a process of the
-    service, whatever the clock does.
+    service, whatever the clock does. `disks`: those that can be seen from there.
     """
 
     at: str
@@ -49,6 +50,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     samples: tuple[ReplicaSample, ...]
     source: str = ""
     number: int = 0
+    disks: tuple[Disk, ...] = ()
     v: int = 1
 
 

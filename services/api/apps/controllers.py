@@ -15,6 +15,7 @@ from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, NewApp
 from services.api.apps.view import etag, stale_at, to_view
 from services.api.core import Core
 from services.api.db.tx import Tx
+from services.api.disks.room import ROOM
 from services.api.http.guards import scope
 from services.api.http.kept import Kept
 from services.api.http.principal import Principal
@@ -41,7 +42,7 @@ class ProjectAppController(Controller):
             await project_to_read(session, principal, project_id)
         return await _page(core, principal, limit, cursor, project_id)
 
-    @post(guards=[scope("write")])
+    @post(guards=[scope("write")], opt={ROOM: True})
     async def create_app(
         self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, project_id: str, data: NewApp, dry_run: DryRun = False
     ) -> Response[App]:

@@ -17,6 +17,7 @@ from services.api.deployments import ending, rollback, service
 from services.api.deployments.create import find_or_create
 from services.api.deployments.follow import follow
 from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
+from services.api.disks.room import ROOM
 from services.api.http import strict
 from services.api.http.bodies import RAW_BODY
 from services.api.http.guards import scope
@@ -37,7 +38,7 @@ class DeployController(Controller):
     opt = {RAW_BODY: True}  # noqa: RUF012 - Litestar's own form
     request_max_body_size = None
 
-    @post("/apps/{app:str}/deploy", status_code=202, guards=[scope("deploy")])
+    @post("/apps/{app:str}/deploy", status_code=202, guards=[scope("deploy")], opt={ROOM: True})
     async def deploy_app(
         self,
         *,
@@ -65,7 +66,7 @@ class DeployController(Controller):
 
         return await _answer(request, core, principal, effect, came, wait=wait, dry_run=dry_run)
 
-    @post("/deploy/{slug:str}", status_code=202, guards=[scope("deploy")])
+    @post("/deploy/{slug:str}", status_code=202, guards=[scope("deploy")], opt={ROOM: True})
     async def deploy_by_slug(
         self,
         *,
@@ -89,7 +90,7 @@ class DeployController(Controller):
 
         return await _answer(request, core, principal, effect, came, wait=wait, dry_run=dry_run)
 
-    @post("/apps/{app:str}/upload-image", status_code=202, guards=[scope("deploy")])
+    @post("/apps/{app:str}/upload-image", status_code=202, guards=[scope("deploy")], opt={ROOM: True})
     async def upload_image(
         self,
         *,

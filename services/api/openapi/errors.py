@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from services.api.disks.room import ROOM
 from services.api.http.answers import PROBLEM_JSON
 from services.api.http.catalogue import CATALOGUE
 from services.api.http.problems import FieldError, Problem
@@ -54,6 +55,8 @@ def codes(found: "Found") -> list[str]:
         shape += _OF_BODY
         if not found.handler.opt.get(FREE):
             shape.append("recovery_needed")
+    if found.handler.opt.get(ROOM):
+        shape.append("disk_full")
     if found.body is not None or found.spec.get("parameters"):
         shape.append("validation_failed")
     if any(parameter["name"] == "cursor" for parameter in found.spec.get("parameters", [])):

@@ -19,12 +19,13 @@ from services.api.accounts.schemas import (
 )
 from services.api.api_keys.schemas import ApiKey, ApiKeyPage, NewApiKey, ReadableKey
 from services.api.audit.schemas import AuditEntry, AuditPage
+from services.api.disks.levels import Level
 from services.api.http.catalogue import CATALOGUE
 from services.api.openapi import state_examples
 from services.api.recovery.differences import Difference
 from services.api.recovery.schemas import Recovered, Recovery, RecoveryBody
 from services.api.secrets.schemas import KeyUse, Rotated, Secrets
-from services.api.system.schemas import CodePage, Component, Components, Status
+from services.api.system.schemas import CodePage, Component, Components, DiskStatus, Status
 
 _AT = "2026-01-31T09:30:00.000Z"
 _LATER = "2026-01-31T21:30:00.000Z"
@@ -107,6 +108,7 @@ _INSTANCES: tuple[Any, ...] = (
         url="https://localhost",
         time=_AT,
         components=Components(api=_ok, bus=_ok, database=_ok, cache=_ok, engine=_ok, builder=_ok, runtime=_ok, metrics=_ok, router=_ok),
+        disks=[DiskStatus(places=["state", "engine"], status=Level.OK, used_percent=41.5, free_bytes=48_318_382_080)],
     ),
     *state_examples.INSTANCES,
 )

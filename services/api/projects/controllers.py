@@ -12,6 +12,7 @@ from services.api.apps.service import all_in
 from services.api.apps.service import remove as remove_app
 from services.api.core import Core
 from services.api.db.tx import Tx
+from services.api.disks.room import ROOM
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
@@ -48,7 +49,7 @@ class ProjectController(Controller):
         items = [service.to_view(service.seen(principal, row), core.settings) for row in rows[:limit]]
         return ProjectPage(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
 
-    @post(guards=[scope("write")])
+    @post(guards=[scope("write")], opt={ROOM: True})
     async def create_project(
         self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, data: NewProject
     ) -> Response[Project]:

@@ -57,7 +57,8 @@ class Health:
         if services["api"].status == "away":  # it is this process that answers; the bus is what is missing
             services["api"] = Component(status="ok", instances=1, latency_ms=0.0)
         components = Components(bus=bus, database=database, cache=cache, engine=_engine(pongs, services), **services)
-        is_ok = all(each.status == "ok" for each in msgspec.structs.astuple(components))
+        disks = await self._core.room.show()
+        is_ok = all(each.status == "ok" for each in (*msgspec.structs.astuple(components), *disks) if each.status != "high")
         settings = self._core.settings
         return Status(
             name="dockup",
@@ -67,6 +68,7 @@ class Health:
             url=settings.url,
             time=clock.now(),
             components=components,
+            disks=disks,
         )
 
     async def _bus(self) -> None:

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from services.api.disks.levels import Level
 from services.api.http.catalogue import Code
 from services.api.http.strict import Page
 
@@ -29,8 +30,17 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
     router: Component
 
 
+class DiskStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A disk. `places`: what lies on it, `state` (the state folder) or `engine`, or both. `full`: new work answers `507 disk_full`."""
+
+    places: list[str]
+    status: Level
+    used_percent: float
+    free_bytes: int
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`ok` when every component is; `degraded` otherwise: what was accepted waits, and happens when they are back."""
+    """`ok` when every component is and no disk is full; `degraded` otherwise: what was accepted waits, and happens when they are back."""
 
     name: Literal["dockup"]
     status: Literal["ok", "degraded"]
@@ -39,6 +49,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     time: str
     components: Components
+    disks: list[DiskStatus]
 
 
 class CodePage(Page, frozen=True, kw_only=True):

@@ -56,6 +56,16 @@ async def test_one_that_only_a_registry_has(stage: Stage, start: Start, pushed: 
     assert f"dockup/{stage.app_id}:r1" in by_digest.repo_tags
 
 
+async def test_a_disk_that_is_full(stage: Stage, start: Start, pushed: str) -> None:
+    """The mark is lowered to what the engine's disk has now. What is here already needs no room."""
+    seen = await failure(stage, start, pushed, disk_full_percent=0.1)
+    assert seen.code == "disk_full"
+    assert "% full" in seen.message
+    await stage.prepare(images.web(), release=2)
+    assert (await stage.hear(ImageReady)).found
+    await stage.done()
+
+
 async def test_by_digest(stage: Stage, start: Start, pushed: str) -> None:
     await start()
     await stage.prepare(pushed)

@@ -1,6 +1,7 @@
 """The metrics service against the real engine, bus and Redis: what it says of containers that are really there."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -92,6 +93,17 @@ async def test_the_time_said_is_from_before_the_look(make: Make) -> None:
     assert second.source == first.source
     assert second.number > first.number
     assert first.at < second.at
+
+
+async def test_the_disks_are_said(make: Make) -> None:
+    station = await make()
+    seen = await station.until(lambda seen: seen.engine_ok)
+    assert [place for disk in seen.disks for place in disk.places] == ["state", "engine"]
+    root = (await station.engine.info()).root
+    wanted = shutil.disk_usage(root)
+    engine = next(disk for disk in seen.disks if "engine" in disk.places)
+    assert abs(engine.used_percent - 100 * wanted.used / (wanted.used + wanted.free)) < 5
+    assert engine.free_bytes > 0
 
 
 async def test_engine_away(make: Make, tmp_path: Path) -> None:
