@@ -50,6 +50,10 @@ class Tab:
         for label, text in fields.items():
             await self.dialog.get_by_label(label, exact=True).fill(text)
 
+    async def token(self) -> str:
+        """What this tab is signed in with."""
+        return str(await self.page.evaluate("JSON.parse(sessionStorage.getItem('dockup.session')).token"))
+
     @property
     def dialog(self) -> Locator:
         return self.page.get_by_role("dialog")

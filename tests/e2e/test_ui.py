@@ -1,5 +1,6 @@
 """The web UI in a real Chromium, on a whole Dockup."""
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -49,7 +50,7 @@ async def test_from_signing_in_to_a_key_that_works(tab: Tab, desk: Desk, stack: 
     await tab.dialog.get_by_label("Expires", exact=True).select_option(label="In 30 days")
     await tab.click("Create key", tab.dialog)
     await tab.click("Copy key", tab.dialog)
-    await tab.dialog.get_by_text("Copied").wait_for()
+    await tab.dialog.get_by_text("Copied", exact=True).wait_for()
     key = await page.evaluate("navigator.clipboard.readText()")
     await tab.click("Done", tab.dialog)
     assert await _may(stack, key) == (200, name)
@@ -62,7 +63,7 @@ async def test_from_signing_in_to_a_key_that_works(tab: Tab, desk: Desk, stack: 
     await made.wait_for(state="detached")
     assert (await _may(stack, key))[0] == 401
 
-    token = await page.evaluate("JSON.parse(sessionStorage.getItem('dockup.session')).token")
+    token = await tab.token()
     await tab.click("Sign out")
     await page.get_by_text("You are signed out.").wait_for()
     assert await page.evaluate("sessionStorage.length") == 0
@@ -79,7 +80,7 @@ async def test_what_goes_wrong_is_said_where_it_is(tab: Tab, desk: Desk, stack: 
 
     await page.get_by_role("button", name="New project").first.click()
     await tab.click("Create project", tab.dialog)
-    await expect(tab.dialog.get_by_label("Name")).to_have_accessible_description("takes 1 to 100 characters, no control characters")
+    await expect(tab.dialog.get_by_label("Name")).to_have_accessible_description(re.compile("takes 1 to 100 characters"))
     await expect(tab.dialog.get_by_label("Name")).to_be_focused()
     await tab.fill(Name=project)
     await tab.click("Create project", tab.dialog)
@@ -88,7 +89,7 @@ async def test_what_goes_wrong_is_said_where_it_is(tab: Tab, desk: Desk, stack: 
     await tab.fill(Name="Broken", Slug=slug, Image="Not An Image", Port="http")
     await tab.click("Create app", tab.dialog)
     for label, says in (("Image", "takes an image, such as nginx:alpine"), ("Port", "takes a port, 1 to 65535")):
-        await expect(tab.dialog.get_by_label(label, exact=True)).to_have_accessible_description(says)
+        await expect(tab.dialog.get_by_label(label, exact=True)).to_have_accessible_description(re.compile(says))
     await page.keyboard.press("Escape")
     row = await tab.new_app(project, Name="Broken", Slug=slug, Image=images.exits(), Port="80")
     await tab.click("Deploy", row)
@@ -99,9 +100,9 @@ async def test_what_goes_wrong_is_said_where_it_is(tab: Tab, desk: Desk, stack: 
     await tab.click("New app", page.get_by_role("region", name=project))
     await tab.fill(Name="Broken", Slug=slug)
     await tab.click("Create app", tab.dialog)
-    await expect(tab.dialog.get_by_label("Slug", exact=True)).to_have_accessible_description("is in use")
+    await expect(tab.dialog.get_by_label("Slug", exact=True)).to_have_accessible_description(re.compile("is in use"))
 
-    await _end_every_session(stack)
+    await _end_session(stack, await tab.token())
     await page.get_by_text("Your session has ended. Sign in again.").wait_for()
     await expect(tab.dialog).to_have_count(0)
 
@@ -117,7 +118,7 @@ async def _may(stack: Stack, token: str) -> tuple[int, str]:
         return me.status_code, key.json()["name"]
 
 
-async def _end_every_session(stack: Stack) -> None:
-    async with stack.client() as admin:
-        for session in (await admin.get("/auth/sessions")).json()["items"]:
-            await admin.delete(f"/auth/sessions/{session['id']}")
+async def _end_session(stack: Stack, token: str) -> None:
+    async with stack.browser() as client:
+        answer = await client.post(f"{stack.url}/api/v1/auth/logout", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == httpx.codes.NO_CONTENT

@@ -14,11 +14,11 @@ export class Problem extends Error {
   }
 }
 
-/** Whose tab this is: `{token, expires_at, user}`, or null. It lives as long as the tab; other tabs sign in by themselves. */
+/** Whose tab this is: `{token, expires_at, user}`, or null. It lives as long as the tab, at most; when it
+ * is over is the server's to say, whose clock may be another. */
 export const session = {
   get current() {
-    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-    return kept && Date.parse(kept.expires_at) > Date.now() ? kept : null;
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
   },
   begin(login) {
     sessionStorage.setItem(KEPT, JSON.stringify(login));
@@ -27,6 +27,12 @@ export const session = {
     sessionStorage.removeItem(KEPT);
   },
 };
+
+/** Go on after an error that the API gave; a fault of ours is thrown on. `true` when there is nobody to show it to. */
+export function isOver(problem) {
+  if (!(problem instanceof Problem)) throw problem;
+  return problem.code === "unauthenticated";
+}
 
 export const get = (path) => call("GET", path);
 export const post = (path, body) => call("POST", path, body);
@@ -50,10 +56,10 @@ async function call(method, path, body) {
   const text = await answer.text();
   if (answer.ok) return text ? JSON.parse(text) : null;
   const problem = read(text, answer.status);
-  if (problem.code === "unauthenticated") {
-    // A late answer to an earlier session's question must not end the present one.
-    if (session.current?.token === token) session.end();
-    window.dispatchEvent(new CustomEvent("signed-out", { detail: "ended" }));
+  // A late answer to an earlier session's question must not end the present one.
+  if (problem.code === "unauthenticated" && token && session.current?.token === token) {
+    session.end();
+    window.dispatchEvent(new Event("signed-out"));
   }
   throw problem;
 }

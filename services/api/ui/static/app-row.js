@@ -1,6 +1,6 @@
 /** One app: what it is, how it does, and its last deployment. */
 
-import { get, post } from "./api.js";
+import { get, isOver, post } from "./api.js";
 import { busy, button, h, icon, say, write } from "./dom.js";
 import { DeploymentView, ENDED } from "./deployment.js";
 import { alert } from "./forms.js";
@@ -123,7 +123,7 @@ export class AppRow {
     try {
       await work();
     } catch (problem) {
-      if (this.stopped || problem.code === "unauthenticated") return;
+      if (isOver(problem) || this.stopped) return;
       this.open();
       this.trouble.show(problem);
     }

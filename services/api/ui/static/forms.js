@@ -1,7 +1,7 @@
 /** Forms in which the API's errors stand beside the field that each names. */
 
 import { button, busy, h, icon } from "./dom.js";
-import { Problem } from "./api.js";
+import { isOver } from "./api.js";
 
 let last = 0;
 const newId = (stem) => `${stem}-${(last += 1)}`;
@@ -107,7 +107,7 @@ export function form({ fields, label, send, before = [], after = [] }) {
 }
 
 function complain(fields, top, problem) {
-  if (!(problem instanceof Problem)) throw problem;
+  if (isOver(problem)) return;
   const named = problem.errors.length ? problem.errors : [{ pointer: `/${ABOUT[problem.code] ?? ""}`, detail: problem.detail }];
   const elsewhere = [];
   const failed = [];
@@ -139,8 +139,8 @@ export function dialog(title, fill) {
 
 export const cancel = (close) => button("Cancel", { kind: "quiet", onclick: close });
 
-/** Ask before something that cannot be undone; `act` does it. */
-export function confirm({ title, sentences, label, act }) {
+/** Ask before something that cannot be undone; `act` does it, `after` comes when the dialog is gone. */
+export function confirm({ title, sentences, label, act, after }) {
   dialog(title, (close) => {
     const top = alert();
     const go = button(label, { kind: "danger" });
@@ -148,10 +148,12 @@ export function confirm({ title, sentences, label, act }) {
       busy(go, async () => {
         try {
           await act();
-          close();
         } catch (problem) {
-          top.show(problem);
+          if (!isOver(problem)) top.show(problem);
+          return;
         }
+        close();
+        await after();
       }),
     );
     return [...sentences.map((each) => h("p", {}, each)), top.root, h("div.actions", {}, h("button.button.quiet", { type: "button", autofocus: true, onclick: close }, "Cancel"), go)];

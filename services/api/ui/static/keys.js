@@ -1,6 +1,6 @@
 /** API keys: make, show, copy, delete. */
 
-import { all, get, post, remove, session } from "./api.js";
+import { all, get, isOver, post, remove } from "./api.js";
 import { button, command, copyButton, h, icon, say, write } from "./dom.js";
 import { alert, cancel, confirm, dialog } from "./forms.js";
 import { time } from "./format.js";
@@ -37,28 +37,42 @@ class Keys {
     try {
       const [keys, projects] = await Promise.all([all("/api-keys"), all("/projects")]);
       if (this.stopped) return;
-      this.projects = projects;
       const names = new Map(projects.map((project) => [project.id, project.name]));
-      this.list.replaceChildren(...keys.toReversed().map((key) => row(key, names, () => this.refresh())));
+      this.list.replaceChildren(...keys.toReversed().map((key) => row(key, names, () => this.after())));
       this.card.hidden = keys.length === 0;
       this.empty.hidden = keys.length > 0;
       this.add.hidden = keys.length === 0;
       this.trouble.clear();
     } catch (problem) {
-      if (!this.stopped && problem.code !== "unauthenticated") this.trouble.show(problem);
+      if (!isOver(problem) && !this.stopped) this.trouble.show(problem);
     }
   }
 
   async make() {
-    const [me, projects, status] = await Promise.all([get("/auth/me"), this.projects ?? all("/projects"), get("/system/status")]);
+    try {
+      this.trouble.clear();
+      const [me, projects, status] = await Promise.all([get("/auth/me"), all("/projects"), get("/system/status")]);
+      if (!this.stopped) this.ask(me.scopes, projects, status);
+    } catch (problem) {
+      if (!isOver(problem)) this.trouble.show(problem);
+    }
+  }
+
+  ask(scopes, projects, status) {
     dialog("New key", (close) => [
-      newKeyForm(me.scopes, projects, cancel(close), async (body) => {
+      newKeyForm(scopes, projects, cancel(close), async (body) => {
         const made = await post("/api-keys", body);
         close();
         await this.refresh();
         present(made, status);
       }),
     ]);
+  }
+
+  /** A key is gone, and with it the button that had the focus. */
+  async after() {
+    await this.refresh();
+    (this.add.hidden ? document.getElementById("main") : this.add).focus();
   }
 }
 
@@ -73,7 +87,7 @@ function present(made, status) {
   ]);
 }
 
-function row(key, names, refresh) {
+function row(key, names, after) {
   const about = `k-${key.id}`;
   const trouble = alert();
   const read = async () => {
@@ -81,7 +95,7 @@ function row(key, names, refresh) {
       trouble.clear();
       return (await get(`/api-keys/${key.id}`)).key;
     } catch (problem) {
-      trouble.show(problem);
+      if (!isOver(problem)) trouble.show(problem);
       return null;
     }
   };
@@ -95,7 +109,7 @@ function row(key, names, refresh) {
     show.setAttribute("aria-expanded", String(!secret.hidden));
     write(show.lastChild, secret.hidden ? "Show" : "Hide");
   });
-  const end = h("button.more", { type: "button", "aria-label": `Delete ${key.name}`, title: "Delete", onclick: () => askToDelete(key, refresh) }, icon("bin"));
+  const end = h("button.more", { type: "button", "aria-label": `Delete ${key.name}`, title: "Delete", onclick: () => askToDelete(key, after) }, icon("bin"));
   return h(
     "li.key",
     {},
@@ -118,7 +132,7 @@ function facts(key, names) {
   );
 }
 
-function askToDelete(key, refresh) {
+function askToDelete(key, after) {
   confirm({
     title: `Delete ${key.name}?`,
     sentences: ["What uses this key stops working at once. This cannot be undone."],
@@ -126,7 +140,7 @@ function askToDelete(key, refresh) {
     act: async () => {
       await remove(`/api-keys/${key.id}`);
       say(`The key ${key.name} is deleted.`);
-      await refresh();
     },
+    after,
   });
 }

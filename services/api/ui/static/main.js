@@ -1,6 +1,6 @@
 /** What is shown: the page that the address names, or the way in. */
 
-import { post, session } from "./api.js";
+import { isOver, post, session } from "./api.js";
 import { button, h, logo } from "./dom.js";
 import { keysPage } from "./keys.js";
 import { projectsPage } from "./projects.js";
@@ -45,7 +45,7 @@ async function signOut() {
   try {
     await post("/auth/logout");
   } catch (problem) {
-    if (problem.code === "unauthenticated") return;
+    if (isOver(problem)) return;
     notice = `You are signed out in this tab. ${problem.detail} The session itself may go on until it expires.`;
   }
   session.end();

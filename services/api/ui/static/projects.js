@@ -1,6 +1,6 @@
 /** Projects with their apps, as they are now. */
 
-import { all, get, post, session } from "./api.js";
+import { all, get, isOver, post, session } from "./api.js";
 import { AppRow } from "./app-row.js";
 import { button, command, h, say, write } from "./dom.js";
 import { cancel, dialog, field, form } from "./forms.js";
@@ -57,8 +57,8 @@ class Projects {
       this.show(projects, apps);
       this.trouble.hidden = true;
     } catch (problem) {
-      if (this.stopped || problem.code === "unauthenticated") return;
-      write(this.trouble, `${problem.message} ${problem.hint ?? ""} What is shown may be old.`);
+      if (isOver(problem) || this.stopped) return;
+      write(this.trouble, `${problem.detail} ${problem.hint} What is shown may be old.`);
       this.trouble.hidden = false;
     }
   }
