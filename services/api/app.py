@@ -31,6 +31,7 @@ from services.api.settings import Settings
 from services.api.site.controllers import SiteController
 from services.api.system.controllers import SystemController, healthz, metrics
 from services.api.system.health import Health
+from services.api.ui.controllers import UiController
 from services.api.uploads import sweep
 
 EDGE_ROUTES = (SystemController, AuthController, UserController, ApiKeyController, LogsController)
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> Edge:
     """The whole API as an ASGI application. It starts with the database alone and answers while everything else is away."""
     knows = Knows()
     app = Edge(
-        route_handlers=[Router("/api/v1", route_handlers=[*EDGE_ROUTES, *STATE_ROUTES]), SiteController, healthz, metrics],
+        route_handlers=[Router("/api/v1", route_handlers=[*EDGE_ROUTES, *STATE_ROUTES]), SiteController, UiController, healthz, metrics],
         dependencies={
             "core": Provide(_core, sync_to_thread=False),
             "principal": Provide(_principal, sync_to_thread=False),

@@ -22,8 +22,8 @@ _LEAST_CPU, _LEAST_MEMORY = 0.05, 16
 _LONGEST_COMMAND, _LONGEST_WORD = 256, 8192
 
 Slug = Annotated[str, msgspec.Meta(pattern=SLUG_PATTERN, description="1 to 48 of a-z, 0-9 and -; neither begins nor ends with -; not xn--")]
-Image = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=_IMAGE, description="such as nginx:alpine")]
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Image = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=_IMAGE, description="an image, such as nginx:alpine")]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port, 1 to 65535")]
 Replicas = Annotated[int, msgspec.Meta(ge=1, le=MOST_REPLICAS)]
 Cpu = Annotated[float, msgspec.Meta(ge=_LEAST_CPU, description="cores; at most those of the machine")]
 Memory = Annotated[int, msgspec.Meta(ge=_LEAST_MEMORY, description="MB; at most those of the machine")]

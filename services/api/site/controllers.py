@@ -30,11 +30,6 @@ Asked = Request[Any, Any, State]
 class SiteController(Controller):
     include_in_schema = False
 
-    @get("/", media_type=MediaType.HTML)
-    async def home(self, *, request: Asked) -> Response[str]:
-        """What this server is, for somebody who came with a browser."""
-        return Response(pages.home(request.app.state.settings), media_type=MediaType.HTML, headers={"Content-Security-Policy": _CSP})
-
     @get("/docs")
     async def docs(self) -> Response[str]:
         """The API reference. It needs nothing from elsewhere."""

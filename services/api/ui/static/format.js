@@ -1,0 +1,43 @@
+/** Figures and times as people read them. */
+
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const UNITS = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+];
+
+import { h } from "./dom.js";
+
+const ago = (at) => {
+  const seconds = (Date.parse(at) - Date.now()) / 1000;
+  const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
+  return Math.abs(seconds) < 5 ? "just now" : RELATIVE.format(Math.round(seconds / size), unit);
+};
+
+/** `at` in RFC 3339, shown from now, exact when pointed at. */
+export const time = (at) => h("time", { datetime: at, title: EXACT.format(new Date(at)) }, ago(at));
+
+export const duration = (ms) => {
+  if (ms === null) return "";
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+};
+
+export const percent = (value) => (value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} %`);
+
+export const megabytes = (value) => {
+  if (value === null) return "–";
+  if (value >= 1024) return `${(value / 1024).toFixed(1)} GB`;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} MB`;
+};
+
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** `never_deployed` → `never deployed`. */
+export const words = (code) => code.replaceAll("_", " ");
+
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,0 +1,161 @@
+/** Forms in which the API's errors stand beside the field that each names. */
+
+import { button, busy, h, icon } from "./dom.js";
+import { isOver } from "./api.js";
+
+let last = 0;
+const newId = (stem) => `${stem}-${(last += 1)}`;
+
+/** Codes that are about one field although their answer has no pointer. */
+const ABOUT = { slug_taken: "slug" };
+
+/** A labelled input. `read` turns its text into the value of the body; `undefined` leaves the field out. */
+export function field(name, label, { hint = "", read = (text) => text, ...attributes } = {}) {
+  const id = newId(name);
+  return made(name, label, h("input", { id, name, autocomplete: "off", ...attributes }), { hint, read });
+}
+
+/** A choice out of a few: `[[value, text], …]`. */
+export function select(name, label, options, { hint = "", read = (text) => text, ...attributes } = {}) {
+  const choices = options.map(([value, text]) => h("option", { value }, text));
+  return made(name, label, h("select", { id: newId(name), name, ...attributes }, choices), { hint, read });
+}
+
+function made(name, label, input, { hint, read }) {
+  const hinted = h("p.hint", { id: `${input.id}-hint` }, hint);
+  const error = h("p.error", { id: `${input.id}-error`, hidden: true });
+  input.setAttribute("aria-describedby", `${hinted.id} ${error.id}`);
+  return {
+    name,
+    input,
+    hinted,
+    root: h("div.field", {}, h("label", { for: input.id }, label), input, hinted, error),
+    value: () => read(input.value),
+    ...complaints(input, error),
+  };
+}
+
+/** One of several, each with a sentence: `[[value, text, sentence], …]`. */
+export function choice(name, legend, options, chosen, { read = (text) => text } = {}) {
+  const error = h("p.error", { id: newId("error"), hidden: true });
+  const group = newId(name);
+  const rows = options.map(([value, text, sentence]) =>
+    h("label.choice", {}, h("input", { type: "radio", name: group, value, checked: value === chosen }), h("span", {}, h("strong", {}, text), h("span.hint", {}, sentence))),
+  );
+  const root = h("fieldset.field", { "aria-describedby": error.id }, h("legend", {}, legend), h("div.choices", {}, rows), error);
+  const input = root.querySelector("input:checked") ?? root.querySelector("input");
+  return { name, input, root, value: () => read(root.querySelector("input:checked")?.value), ...complaints(input, error) };
+}
+
+function complaints(input, error) {
+  return {
+    fail(detail) {
+      error.replaceChildren(icon("alert"), h("span", {}, detail));
+      error.hidden = false;
+      input.setAttribute("aria-invalid", "true");
+    },
+    clear() {
+      error.hidden = true;
+      input.removeAttribute("aria-invalid");
+    },
+  };
+}
+
+/** What an error says, with what to do next. */
+export function alert() {
+  const root = h("div.alert", { role: "alert", hidden: true });
+  return {
+    root,
+    /** `details` empty: they stand beside their fields, and only what to do next is left to say. */
+    show(problem, details = [problem.detail]) {
+      const trace = problem.status >= 500 && h("p.small", {}, `${problem.code} · ${problem.request_id}`);
+      root.replaceChildren(icon("alert"), h("div", {}, ...details.map((each) => h("p", {}, h("strong", {}, each))), h("p", {}, problem.hint), trace));
+      root.classList.toggle("hint", details.length === 0);
+      root.hidden = false;
+    },
+    clear: () => (root.hidden = true),
+  };
+}
+
+/** A form over `fields`; `send(body)` does it. What the API finds wrong stands beside the field that it names. */
+export function form({ fields, label, send, before = [], after = [] }) {
+  const top = alert();
+  const submit = button(label, { kind: "primary", type: "submit" });
+  const body = () => Object.fromEntries(fields.map((each) => [each.name, each.value()]).filter(([, value]) => value !== undefined));
+  const root = h(
+    "form",
+    {
+      novalidate: true,
+      onsubmit: (event) => {
+        event.preventDefault();
+        busy(submit, async () => {
+          [top, ...fields].forEach((each) => each.clear());
+          try {
+            await send(body());
+          } catch (problem) {
+            complain(fields, top, problem);
+          }
+        });
+      },
+    },
+    before,
+    fields.map((each) => each.root),
+    top.root,
+    h("div.actions", {}, after, submit),
+  );
+  return root;
+}
+
+function complain(fields, top, problem) {
+  if (isOver(problem)) return;
+  const named = problem.errors.length ? problem.errors : [{ pointer: `/${ABOUT[problem.code] ?? ""}`, detail: problem.detail }];
+  const elsewhere = [];
+  const failed = [];
+  for (const { pointer, detail } of named) {
+    const found = fields.find((each) => each.name === pointer.split("/")[1]);
+    if (found) {
+      found.fail(detail);
+      failed.push(found);
+    } else {
+      elsewhere.push(problem.errors.length ? `${pointer}: ${detail}` : detail);
+    }
+  }
+  top.show(problem, elsewhere);
+  failed[0]?.input.focus();
+}
+
+/** A dialog that goes when it is closed; `fill(close)` gives what is in it. */
+export function dialog(title, fill) {
+  const heading = h("h2", { id: newId("title"), tabindex: "-1" }, title);
+  const root = h("dialog", { "aria-labelledby": heading.id, onclose: () => root.remove() });
+  const close = () => root.close();
+  const cross = h("button.cross", { type: "button", "aria-label": "Close", onclick: close }, "×");
+  root.append(h("div.head", {}, heading, cross), ...fill(close));
+  document.body.append(root);
+  root.showModal();
+  (root.querySelector("[autofocus]") ?? root.querySelector("form input, form select") ?? heading).focus();
+  return root;
+}
+
+export const cancel = (close) => button("Cancel", { kind: "quiet", onclick: close });
+
+/** Ask before something that cannot be undone; `act` does it, `after` comes when the dialog is gone. */
+export function confirm({ title, sentences, label, act, after }) {
+  dialog(title, (close) => {
+    const top = alert();
+    const go = button(label, { kind: "danger" });
+    go.addEventListener("click", () =>
+      busy(go, async () => {
+        try {
+          await act();
+        } catch (problem) {
+          if (!isOver(problem)) top.show(problem);
+          return;
+        }
+        close();
+        await after();
+      }),
+    );
+    return [...sentences.map((each) => h("p", {}, each)), top.root, h("div.actions", {}, h("button.button.quiet", { type: "button", autofocus: true, onclick: close }, "Cancel"), go)];
+  });
+}

@@ -1,0 +1,85 @@
+"""A real Chromium, Debian's, on the web UI of a stack."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Error, Locator, Page, async_playwright
+
+from tests.stack import Stack, eventually
+from tests.stack.dockup import PASSWORD
+
+EMAIL = "admin@example.com"
+_ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
+_LOAD = 5_000
+
+
+class Tab:
+    """One tab. `wrong` is what no page may ever do: an exception, or something that the Content-Security-Policy stops."""
+
+    def __init__(self, page: Page, stack: Stack) -> None:
+        self.page = page
+        self.stack = stack
+        self.wrong: list[str] = []
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("console", lambda message: self.wrong.append(message.text) if "Content Security Policy" in message.text else None)
+
+    async def open(self, address: str = "") -> None:
+        """Chromium breaks off what it loads when a container brings a network interface or takes it away: then load again."""
+
+        async def there() -> bool:
+            try:
+                await self.page.goto(f"{self.stack.url}/{address}")
+                await self.page.get_by_role("heading", level=1).wait_for(timeout=_LOAD)
+            except Error:
+                return False
+            return True
+
+        await eventually(there, what="the page")
+
+    async def sign_in(self, password: str = PASSWORD) -> None:
+        await self.page.get_by_label("Email").fill(EMAIL)
+        await self.page.get_by_label("Password").fill(password)
+        await self.click("Sign in")
+
+    async def click(self, name: str, within: Locator | None = None) -> None:
+        await (within or self.page).get_by_role("button", name=name, exact=True).click()
+
+    async def fill(self, **fields: str) -> None:
+        """Fields of the open dialog, by their labels."""
+        for label, text in fields.items():
+            await self.dialog.get_by_label(label, exact=True).fill(text)
+
+    async def token(self) -> str:
+        """What this tab is signed in with."""
+        return str(await self.page.evaluate("JSON.parse(sessionStorage.getItem('dockup.session')).token"))
+
+    @property
+    def dialog(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    def app(self, name: str) -> Locator:
+        return self.page.get_by_role("listitem", name=name, exact=True)
+
+    async def new_app(self, project: str, **fields: str) -> Locator:
+        await self.click("New app", self.page.get_by_role("region", name=project))
+        await self.fill(**fields)
+        await self.click("Create app", self.dialog)
+        row = self.app(fields["Name"])
+        await row.wait_for()
+        return row
+
+
+@asynccontextmanager
+async def chromium(stack: Stack) -> AsyncIterator[Tab]:
+    """A new profile; the stack's own certificate authority is not looked at, other tests do that."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_ARGUMENTS)
+        context = await browser.new_context(ignore_https_errors=True, permissions=["clipboard-read", "clipboard-write"])
+        context.set_default_timeout(20_000)
+        tab = Tab(await context.new_page(), stack)
+        try:
+            yield tab
+        finally:
+            await browser.close()
+    assert tab.wrong == []
