@@ -84,7 +84,9 @@ async def _make(engine: Engine, instance: str) -> None:
             made = await engine.call(engine.api.create_container_from_config, create_body(spec), spec.name)
             await containers.start(engine, str(made["Id"]))
 
-    await asyncio.gather(*(one(number) for number in range(CONTAINERS)))
+    async with asyncio.TaskGroup() as group:
+        for number in range(CONTAINERS):
+            group.create_task(one(number))
 
 
 async def _measure(engine: Engine, instance: str, observer: Observer) -> Figures:
