@@ -108,17 +108,19 @@ export function form({ fields, label, send, before = [], after = [] }) {
 
 function complain(fields, top, problem) {
   if (isOver(problem)) return;
-  const named = problem.errors.length ? problem.errors : [{ pointer: `/${ABOUT[problem.code] ?? ""}`, detail: problem.detail }];
-  const elsewhere = [];
+  const about = fields.find((each) => each.name === ABOUT[problem.code]);
+  if (about) {
+    about.fail(`${problem.detail} ${problem.hint}`);
+    about.input.focus();
+    return;
+  }
+  const elsewhere = problem.errors.length ? [] : [problem.detail];
   const failed = [];
-  for (const { pointer, detail } of named) {
+  for (const { pointer, detail } of problem.errors) {
     const found = fields.find((each) => each.name === pointer.split("/")[1]);
-    if (found) {
-      found.fail(detail);
-      failed.push(found);
-    } else {
-      elsewhere.push(problem.errors.length ? `${pointer}: ${detail}` : detail);
-    }
+    if (found) failed.push(found);
+    else elsewhere.push(`${pointer}: ${detail}`);
+    found?.fail(detail);
   }
   top.show(problem, elsewhere);
   failed[0]?.input.focus();

@@ -113,7 +113,7 @@ function row(key, names, after) {
   return h(
     "li.key",
     {},
-    h("div.line", {}, h("div.what", {}, h("h3", { id: about }, key.name), facts(key, names)), h("div.does", {}, show, copyButton("Copy", read, { "aria-describedby": about }), end)),
+    h("div.line", {}, h("div.what", {}, h("h2", { id: about }, key.name), facts(key, names)), h("div.does", {}, show, copyButton("Copy", read, { "aria-describedby": about }), end)),
     secret,
     trouble.root,
   );

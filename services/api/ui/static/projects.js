@@ -122,7 +122,8 @@ class Section {
     this.make = button("New app", { symbol: "plus", "aria-describedby": this.heading.id });
     this.make.addEventListener("click", () => newApp(this.project, page.status, (app) => page.refresh().then(() => this.rows.get(app.id)?.focus())));
     this.list = h("ul.rows");
-    this.none = h("div.none", { hidden: true }, h("p", {}, h("strong", {}, "No apps yet."), " Make one here, or deploy from a terminal:"), command(oneCall(page.status, project.name)));
+    this.way = h("div", {}, h("p", {}, "Make one here, or deploy from a terminal:"), command(oneCall(page.status, project.name)));
+    this.none = h("div.none", { hidden: true }, h("p", {}, h("strong", {}, "No apps yet.")), this.way);
     this.root = h("section.card.project", { "aria-labelledby": this.heading.id }, h("div.head", {}, this.heading, this.role, this.tally, this.make), this.list, this.none);
   }
 
@@ -132,7 +133,7 @@ class Section {
     write(this.heading, project.name);
     write(this.role, words(role));
     this.role.hidden = role === "owner";
-    this.make.hidden = !MAY_MAKE.has(role);
+    this.make.hidden = this.way.hidden = !MAY_MAKE.has(role);
     write(this.tally, apps.length ? count(apps.length, "app") : "");
     this.none.hidden = apps.length > 0;
     const known = new Set(apps.map((app) => app.id));
