@@ -2,16 +2,15 @@
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
-from playwright.async_api import Error, Locator, Page, async_playwright
+from playwright.async_api import Error, Locator, Page, Route, async_playwright
 
-from tests.stack import Stack, eventually
+from tests.stack import Stack
 from tests.stack.dockup import PASSWORD
 
 EMAIL = "admin@example.com"
 _ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
-_LOAD = 5_000
 
 
 class Tab:
@@ -25,17 +24,8 @@ class Tab:
         page.on("console", lambda message: self.wrong.append(message.text) if "Content Security Policy" in message.text else None)
 
     async def open(self, address: str = "") -> None:
-        """Chromium breaks off what it loads when a container brings a network interface or takes it away: then load again."""
-
-        async def there() -> bool:
-            try:
-                await self.page.goto(f"{self.stack.url}/{address}")
-                await self.page.get_by_role("heading", level=1).wait_for(timeout=_LOAD)
-            except Error:
-                return False
-            return True
-
-        await eventually(there, what="the page")
+        await self.page.goto(f"{self.stack.url}/{address}")
+        await self.page.get_by_role("heading", level=1).wait_for()
 
     async def sign_in(self, password: str = PASSWORD) -> None:
         await self.page.get_by_label("Email").fill(EMAIL)
@@ -70,13 +60,27 @@ class Tab:
         return row
 
 
+def _program() -> str:
+    for name in ("chromium-headless-shell", "chromium"):
+        if found := shutil.which(name):
+            return found
+    raise RuntimeError("This test needs a browser: apt-get install chromium-headless-shell")
+
+
+async def _bring(route: Route) -> None:
+    """Chromium breaks off whatever it loads when a container brings a network interface or takes it away: others load for it."""
+    with suppress(Error):  # the page has gone meanwhile
+        await route.fulfill(response=await route.fetch())
+
+
 @asynccontextmanager
 async def chromium(stack: Stack) -> AsyncIterator[Tab]:
     """A new profile; the stack's own certificate authority is not looked at, other tests do that."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=_program(), args=_ARGUMENTS)
         context = await browser.new_context(ignore_https_errors=True, permissions=["clipboard-read", "clipboard-write"])
         context.set_default_timeout(20_000)
+        await context.route("**/*", _bring)
         tab = Tab(await context.new_page(), stack)
         try:
             yield tab

@@ -95,6 +95,11 @@ function read(text, status) {
   try {
     return new Problem(JSON.parse(text));
   } catch {
-    return new Problem({ title: "Unexpected answer", code: "unexpected", detail: `The server answered ${status}.`, hint: "Try again in a few seconds." });
+    return new Problem({
+      title: "Unexpected answer",
+      code: "unexpected",
+      detail: `The server answered ${status}.`,
+      hint: "Try again in a few seconds.",
+    });
   }
 }

@@ -21,7 +21,12 @@ export class AppRow {
     this.memory = h("dd");
     this.cap = h("dd.cap");
     this.go = button("Deploy", { symbol: "rocket", "aria-describedby": this.name.id, onclick: () => this.deploy() });
-    this.more = h("button.more", { type: "button", "aria-expanded": "false", "aria-controls": `p-${app.id}`, onclick: () => this.toggle() }, icon("down"), h("span.unseen", {}, "Details of ", app.name));
+    this.more = h(
+      "button.more",
+      { type: "button", "aria-expanded": "false", "aria-controls": `p-${app.id}`, onclick: () => this.toggle() },
+      icon("down"),
+      h("span.unseen"),
+    );
     this.facts = h("dl.facts");
     this.trouble = alert();
     this.deployment = new DeploymentView();
@@ -29,7 +34,13 @@ export class AppRow {
     this.root = h(
       "li.app",
       { "aria-labelledby": this.name.id },
-      h("div.line", {}, h("div.what", {}, h("div.named", {}, this.name, this.state), this.link, this.detail), this.figures(), h("div.does", {}, this.go, this.more)),
+      h(
+        "div.line",
+        {},
+        h("div.what", {}, h("div.named", {}, this.name, this.state), this.link, this.detail),
+        this.figures(),
+        h("div.does", {}, this.go, this.more),
+      ),
       this.panel,
     );
   }
@@ -39,12 +50,20 @@ export class AppRow {
   }
 
   update(app, { mayDeploy, only }) {
-    const changed = this.app && (this.app.status !== app.status || this.app.status_reason !== app.status_reason || this.app.current_deployment_id !== app.current_deployment_id);
+    const changed =
+      this.app &&
+      (this.app.status !== app.status ||
+        this.app.status_reason !== app.status_reason ||
+        this.app.current_deployment_id !== app.current_deployment_id);
     this.app = app;
     const bad = BAD.has(app.status_reason);
     write(this.name, app.name);
+    write(this.more.lastChild, `Details of ${app.name}`);
     this.state.dataset.kind = bad ? "failed" : app.status;
-    write(this.state.lastChild, capital(app.status) + (app.status_reason && !PLAIN.has(app.status_reason) ? ` · ${words(app.status_reason)}` : ""));
+    write(
+      this.state.lastChild,
+      capital(app.status) + (app.status_reason && !PLAIN.has(app.status_reason) ? ` · ${words(app.status_reason)}` : ""),
+    );
     this.link.href = app.url;
     this.link.dataset.live = String(app.status === "running");
     write(this.link, app.url);

@@ -19,7 +19,13 @@ export class DeploymentView {
     const text = JSON.stringify(deployment);
     if (text === this.shown) return;
     this.shown = text;
-    const began = h("p.muted.small", {}, `by ${deployment.actor}, `, time(deployment.created_at), deployment.duration_ms === null ? "" : `, took ${duration(deployment.duration_ms)}`);
+    const began = h(
+      "p.muted.small",
+      {},
+      `by ${deployment.actor}, `,
+      time(deployment.created_at),
+      deployment.duration_ms === null ? "" : `, took ${duration(deployment.duration_ms)}`,
+    );
     this.root.replaceChildren(
       h("div.head", {}, h("h4", {}, `Deployment ${deployment.number}`), began),
       ...[way(deployment), deployment.failure && failure(deployment.failure)].flat().filter(Boolean),
@@ -37,7 +43,13 @@ function way({ status, phases }) {
   const items = steps.map((step, at) => {
     const kind = kindOf(step, at, reached, broke);
     const time = took.get(step) ? h("span.took", {}, duration(took.get(step))) : null;
-    return h("li", { "data-kind": kind, "aria-current": kind === "now" && "step" }, kind === "done" ? icon("check") : h("span.dot"), h("span", {}, capital(step)), time);
+    return h(
+      "li",
+      { "data-kind": kind, "aria-current": kind === "now" && "step" },
+      kind === "done" ? icon("check") : h("span.dot"),
+      h("span", {}, capital(step)),
+      time,
+    );
   });
   const parts = phases.filter(({ name }) => !WAY.includes(name)).map(({ name, duration_ms }) => `${words(name)} ${duration(duration_ms)}`);
   return [h("ol.way", { "aria-label": "Progress" }, items), parts.length ? h("p.muted.small.parts", {}, parts.join(", ")) : null];

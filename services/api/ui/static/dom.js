@@ -114,5 +114,10 @@ export function copyButton(label, text, attributes = {}) {
 
 /** A command to paste into a terminal. */
 export function command(text) {
-  return h("div.command", {}, h("pre", { tabindex: "0", role: "group", "aria-label": "Command" }, h("code", {}, text)), copyButton("Copy", () => text, { "aria-label": "Copy the command" }));
+  return h(
+    "div.command",
+    {},
+    h("pre", { tabindex: "0", role: "group", "aria-label": "Command" }, h("code", {}, text)),
+    copyButton("Copy", () => text, { "aria-label": "Copy the command" }),
+  );
 }

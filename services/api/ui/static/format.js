@@ -1,5 +1,7 @@
 /** Figures and times as people read them. */
 
+import { h, write } from "./dom.js";
+
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const UNITS = [
@@ -10,8 +12,6 @@ const UNITS = [
   ["minute", 60],
 ];
 
-import { h } from "./dom.js";
-
 const ago = (at) => {
   const seconds = (Date.parse(at) - Date.now()) / 1000;
   const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
@@ -20,6 +20,11 @@ const ago = (at) => {
 
 /** `at` in RFC 3339, shown from now, exact when pointed at. */
 export const time = (at) => h("time", { datetime: at, title: EXACT.format(new Date(at)) }, ago(at));
+
+/** What was just now is so no longer. */
+export function age() {
+  for (const each of document.querySelectorAll("time")) write(each, ago(each.dateTime));
+}
 
 export const duration = (ms) => {
   if (ms === null) return "";

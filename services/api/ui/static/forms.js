@@ -40,7 +40,12 @@ export function choice(name, legend, options, chosen, { read = (text) => text } 
   const error = h("p.error", { id: newId("error"), hidden: true });
   const group = newId(name);
   const rows = options.map(([value, text, sentence]) =>
-    h("label.choice", {}, h("input", { type: "radio", name: group, value, checked: value === chosen }), h("span", {}, h("strong", {}, text), h("span.hint", {}, sentence))),
+    h(
+      "label.choice",
+      {},
+      h("input", { type: "radio", name: group, value, checked: value === chosen }),
+      h("span", {}, h("strong", {}, text), h("span.hint", {}, sentence)),
+    ),
   );
   const root = h("fieldset.field", { "aria-describedby": error.id }, h("legend", {}, legend), h("div.choices", {}, rows), error);
   const input = root.querySelector("input:checked") ?? root.querySelector("input");
@@ -69,7 +74,10 @@ export function alert() {
     /** `details` empty: they stand beside their fields, and only what to do next is left to say. */
     show(problem, details = [problem.detail]) {
       const trace = problem.status >= 500 && h("p.small", {}, `${problem.code} · ${problem.request_id}`);
-      root.replaceChildren(icon("alert"), h("div", {}, ...details.map((each) => h("p", {}, h("strong", {}, each))), h("p", {}, problem.hint), trace));
+      root.replaceChildren(
+        icon("alert"),
+        h("div", {}, ...details.map((each) => h("p", {}, h("strong", {}, each))), h("p", {}, problem.hint), trace),
+      );
       root.classList.toggle("hint", details.length === 0);
       root.hidden = false;
     },
@@ -108,17 +116,19 @@ export function form({ fields, label, send, before = [], after = [] }) {
 
 function complain(fields, top, problem) {
   if (isOver(problem)) return;
-  const named = problem.errors.length ? problem.errors : [{ pointer: `/${ABOUT[problem.code] ?? ""}`, detail: problem.detail }];
-  const elsewhere = [];
+  const about = fields.find((each) => each.name === ABOUT[problem.code]);
+  if (about) {
+    about.fail(`${problem.detail} ${problem.hint}`);
+    about.input.focus();
+    return;
+  }
+  const elsewhere = problem.errors.length ? [] : [problem.detail];
   const failed = [];
-  for (const { pointer, detail } of named) {
+  for (const { pointer, detail } of problem.errors) {
     const found = fields.find((each) => each.name === pointer.split("/")[1]);
-    if (found) {
-      found.fail(detail);
-      failed.push(found);
-    } else {
-      elsewhere.push(problem.errors.length ? `${pointer}: ${detail}` : detail);
-    }
+    if (found) failed.push(found);
+    else elsewhere.push(`${pointer}: ${detail}`);
+    found?.fail(detail);
   }
   top.show(problem, elsewhere);
   failed[0]?.input.focus();
@@ -156,6 +166,10 @@ export function confirm({ title, sentences, label, act, after }) {
         await after();
       }),
     );
-    return [...sentences.map((each) => h("p", {}, each)), top.root, h("div.actions", {}, h("button.button.quiet", { type: "button", autofocus: true, onclick: close }, "Cancel"), go)];
+    return [
+      ...sentences.map((each) => h("p", {}, each)),
+      top.root,
+      h("div.actions", {}, h("button.button.quiet", { type: "button", autofocus: true, onclick: close }, "Cancel"), go),
+    ];
   });
 }

@@ -21,12 +21,26 @@ class Keys {
       "section.card.first",
       { hidden: true },
       h("h2", {}, "No keys yet"),
-      h("p.muted", {}, "A key lets a program, an agent or a terminal do here what you may do, or less. Make one for each of them, so that each can be ended by itself."),
+      h(
+        "p.muted",
+        {},
+        "A key lets a program, an agent or a terminal do here what you may do, or less. Make one for each of them, so that each can be ended by itself.",
+      ),
       h("div.actions", {}, button("New key", { kind: "primary", symbol: "plus", onclick: () => this.make() })),
     );
     this.add = button("New key", { kind: "primary", symbol: "plus", onclick: () => this.make() });
     root.append(
-      h("div.title", {}, h("div", {}, h("h1", {}, "API Keys"), h("p.muted.summary", {}, "For programs and agents. You can show and copy a key at any time.")), this.add),
+      h(
+        "div.title",
+        {},
+        h(
+          "div",
+          {},
+          h("h1", {}, "API Keys"),
+          h("p.muted.summary", {}, "For programs and agents. You can show and copy a key at any time."),
+        ),
+        this.add,
+      ),
       this.trouble.root,
       this.card,
       this.empty,
@@ -80,7 +94,12 @@ function present(made, status) {
   say(`The key ${made.name} is made.`);
   dialog("Your new key", (close) => [
     h("p", {}, `“${made.name}” works at once. It stays here to be shown and copied again.`),
-    h("div.secret", {}, h("code", { id: "new-key" }, made.key), copyButton("Copy key", () => made.key, { autofocus: true })),
+    h(
+      "div.secret",
+      {},
+      h("code", { id: "new-key" }, made.key),
+      copyButton("Copy key", () => made.key, { autofocus: true }),
+    ),
     h("p.muted.small", {}, "Try it:"),
     command(`curl ${status.url}/api/v1/projects \\\n  -H "Authorization: Bearer ${made.key}"`),
     h("div.actions", {}, button("Done", { kind: "primary", onclick: close })),
@@ -109,11 +128,20 @@ function row(key, names, after) {
     show.setAttribute("aria-expanded", String(!secret.hidden));
     write(show.lastChild, secret.hidden ? "Show" : "Hide");
   });
-  const end = h("button.more", { type: "button", "aria-label": `Delete ${key.name}`, title: "Delete", onclick: () => askToDelete(key, after) }, icon("bin"));
+  const end = h(
+    "button.more",
+    { type: "button", "aria-label": `Delete ${key.name}`, title: "Delete", onclick: () => askToDelete(key, after) },
+    icon("bin"),
+  );
   return h(
     "li.key",
     {},
-    h("div.line", {}, h("div.what", {}, h("h3", { id: about }, key.name), facts(key, names)), h("div.does", {}, show, copyButton("Copy", read, { "aria-describedby": about }), end)),
+    h(
+      "div.line",
+      {},
+      h("div.what", {}, h("h2", { id: about }, key.name), facts(key, names)),
+      h("div.does", {}, show, copyButton("Copy", read, { "aria-describedby": about }), end),
+    ),
     secret,
     trouble.root,
   );
@@ -125,10 +153,16 @@ function facts(key, names) {
   return h(
     "p.muted.small.facts",
     {},
-    h("span", {}, key.scopes.map((scope) => h("span.tag", {}, scope))),
+    h(
+      "span",
+      {},
+      key.scopes.map((scope) => h("span.tag", {}, scope)),
+    ),
     h("span", {}, where),
     h("span", {}, "made ", time(key.created_at)),
-    key.expires_at === null ? h("span", {}, "does not expire") : h(over ? "span.bad" : "span", {}, over ? "expired " : "expires ", time(key.expires_at)),
+    key.expires_at === null
+      ? h("span", {}, "does not expire")
+      : h(over ? "span.bad" : "span", {}, over ? "expired " : "expires ", time(key.expires_at)),
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { isOver, post, session } from "./api.js";
 import { button, h, logo } from "./dom.js";
+import { age } from "./format.js";
 import { keysPage } from "./keys.js";
 import { projectsPage } from "./projects.js";
 import { signInPage } from "./sign-in.js";
@@ -11,6 +12,7 @@ const PAGES = {
   "#/api-keys": { title: "API Keys", show: keysPage },
 };
 const FIRST = "#/projects";
+const AGE = 10_000;
 const ENDED = "Your session has ended. Sign in again.";
 
 const main = document.getElementById("main");
@@ -57,4 +59,5 @@ window.addEventListener("hashchange", () => {
   show();
   main.focus();
 });
+setInterval(age, AGE);
 show();

@@ -25,7 +25,12 @@ export function newApp(project, status, done) {
     spellcheck: "false",
     read: (text) => text.trim() || undefined,
   });
-  const port = field("internal_port", "Port", { hint: "Where the app listens inside of its container.", inputmode: "numeric", value: "80", read: number });
+  const port = field("internal_port", "Port", {
+    hint: "Where the app listens inside of its container.",
+    inputmode: "numeric",
+    value: "80",
+    read: number,
+  });
   let own = false;
   const preview = () => (slug.hinted.textContent = `Its address: ${addressOf(status, slug.input.value || "my-app")}`);
   name.input.addEventListener("input", () => {

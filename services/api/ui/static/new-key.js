@@ -24,15 +24,18 @@ const LIVES = [
 export function newKeyForm(may, projects, after, send) {
   const name = field("name", "Name", { hint: "What uses it, such as the name of an agent or a CI job.", maxlength: 100 });
   const offered = SCOPES.filter(([value]) => may.includes(value));
-  const scopes = choice("scopes", "It may", offered, may.includes("deploy") ? "deploy" : "read", { read: (value) => (value ? [value] : []) });
-  const project = select("project_id", "Project", [["", "All my projects"], ...projects.map((each) => [each.id, each.name])], { read: (value) => value || undefined });
+  const scopes = choice("scopes", "It may", offered, may.includes("deploy") ? "deploy" : "read", {
+    read: (value) => (value ? [value] : []),
+  });
+  const project = select("project_id", "Project", [["", "All my projects"], ...projects.map((each) => [each.id, each.name])], {
+    read: (value) => value || undefined,
+  });
   const day = h("input", { type: "date", "aria-label": "Last day", hidden: true });
   const lives = select("expires_at", "Expires", LIVES, { read: (value) => endOf(value, day.value) });
   lives.input.after(day);
   lives.input.addEventListener("change", () => (day.hidden = lives.input.value !== SOME_DAY));
   return form({ fields: [name, scopes, project, lives], label: "Create key", send, after });
 }
-
 
 /** The moment in RFC 3339: a number of days from now, or the end of the day that was chosen. What is no day goes as it is. */
 function endOf(value, day) {

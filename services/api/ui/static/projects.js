@@ -24,7 +24,13 @@ class Projects {
     this.list = h("div.projects");
     this.summary = h("p.muted.summary", {}, "Loading…");
     this.trouble = h("p.notice.warn", { role: "status", hidden: true });
-    this.search = h("input.search", { type: "search", placeholder: "Find an app", "aria-label": "Find an app", hidden: true, oninput: () => this.filter() });
+    this.search = h("input.search", {
+      type: "search",
+      placeholder: "Find an app",
+      "aria-label": "Find an app",
+      hidden: true,
+      oninput: () => this.filter(),
+    });
     this.make = button("New project", { kind: "primary", symbol: "plus", onclick: () => this.newProject() });
     root.append(h("div.title", {}, h("div", {}, h("h1", {}, "Projects"), this.summary), this.search, this.make), this.trouble, this.list);
   }
@@ -65,7 +71,10 @@ class Projects {
 
   show(projects, apps) {
     const running = apps.filter((app) => app.status === "running").length;
-    write(this.summary, apps.length ? `${count(apps.length, "app")}, ${running} running` : projects.length ? count(projects.length, "project") : "");
+    write(
+      this.summary,
+      apps.length ? `${count(apps.length, "app")}, ${running} running` : projects.length ? count(projects.length, "project") : "",
+    );
     this.make.hidden = projects.length === 0;
     this.search.hidden = apps.length <= MANY;
     if (this.search.hidden) this.search.value = "";
@@ -78,7 +87,11 @@ class Projects {
     }
     this.empty?.remove();
     this.empty = null;
-    for (const project of projects) this.section(project).update(project, apps.filter((app) => app.project_id === project.id));
+    for (const project of projects)
+      this.section(project).update(
+        project,
+        apps.filter((app) => app.project_id === project.id),
+      );
     if (!projects.length) this.list.append((this.empty = nothingYet(this.status, () => this.newProject())));
     this.filter();
   }
@@ -120,10 +133,19 @@ class Section {
     this.role = h("span.tag", { hidden: true });
     this.tally = h("span.muted.small");
     this.make = button("New app", { symbol: "plus", "aria-describedby": this.heading.id });
-    this.make.addEventListener("click", () => newApp(this.project, page.status, (app) => page.refresh().then(() => this.rows.get(app.id)?.focus())));
+    this.make.addEventListener("click", () =>
+      newApp(this.project, page.status, (app) => page.refresh().then(() => this.rows.get(app.id)?.focus())),
+    );
     this.list = h("ul.rows");
-    this.none = h("div.none", { hidden: true }, h("p", {}, h("strong", {}, "No apps yet."), " Make one here, or deploy from a terminal:"), command(oneCall(page.status, project.name)));
-    this.root = h("section.card.project", { "aria-labelledby": this.heading.id }, h("div.head", {}, this.heading, this.role, this.tally, this.make), this.list, this.none);
+    this.way = h("div", {}, h("p", {}, "Make one here, or deploy from a terminal:"), command(oneCall(page.status, project.name)));
+    this.none = h("div.none", { hidden: true }, h("p", {}, h("strong", {}, "No apps yet.")), this.way);
+    this.root = h(
+      "section.card.project",
+      { "aria-labelledby": this.heading.id },
+      h("div.head", {}, this.heading, this.role, this.tally, this.make),
+      this.list,
+      this.none,
+    );
   }
 
   update(project, apps) {
@@ -132,7 +154,7 @@ class Section {
     write(this.heading, project.name);
     write(this.role, words(role));
     this.role.hidden = role === "owner";
-    this.make.hidden = !MAY_MAKE.has(role);
+    this.make.hidden = this.way.hidden = !MAY_MAKE.has(role);
     write(this.tally, apps.length ? count(apps.length, "app") : "");
     this.none.hidden = apps.length > 0;
     const known = new Set(apps.map((app) => app.id));
@@ -170,9 +192,18 @@ const nothingYet = (status, make) =>
     "section.card.first",
     {},
     h("h2", {}, "Deploy your first app"),
-    h("p.muted", {}, "A project holds apps that belong together. Make one, then an app in it; or do all of it with one call, with a key from API Keys:"),
+    h(
+      "p.muted",
+      {},
+      "A project holds apps that belong together. Make one, then an app in it; or do all of it with one call, with a key from API Keys:",
+    ),
     command(oneCall(status, "My Project")),
-    h("div.actions", {}, button("New project", { kind: "primary", symbol: "plus", onclick: make }), h("a.button.quiet", { href: "#/api-keys" }, "API Keys")),
+    h(
+      "div.actions",
+      {},
+      button("New project", { kind: "primary", symbol: "plus", onclick: make }),
+      h("a.button.quiet", { href: "#/api-keys" }, "API Keys"),
+    ),
   );
 
 /** From nothing to live; the name is quoted for JSON and for the shell. */
