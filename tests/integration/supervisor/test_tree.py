@@ -142,7 +142,8 @@ def test_services_start_again_with_what_is_said_now(family: Family) -> None:
     word.write_text("goodbye")
     supervisor.send_signal(signal.SIGUSR1)
     for name in ("first", "second"):
-        until(lambda name=name: "goodbye" in family.home.log(name).read_text())
+        log = family.home.log(name)
+        until(lambda log=log: "goodbye" in log.read_text())
         assert family.pid(name) != before[name]
     assert {name: family.pid(name) for name in ("nats", "redis")} == {name: before[name] for name in ("nats", "redis")}
     stopped, started = family.events("child.stopped"), family.events("child.started")

@@ -64,8 +64,8 @@ async def fill(api: ApiServer, world: World) -> dict[str, Any]:
     deployment = await make(api, "kept")
     app = f"/apps/{deployment['app_id']}"
     await api.client.put(f"{app}/env", json=_NEW_ENV)
-    deployment = (await api.client.post(f"{app}/deploy", headers={"Idempotency-Key": "once"})).json()
-    await bring_live(api, world, deployment)
+    again: dict[str, Any] = (await api.client.post(f"{app}/deploy", headers={"Idempotency-Key": "once"})).json()
+    await bring_live(api, world, again)
     me = (await api.client.get("/auth/me")).json()
     rows = [
         {
@@ -80,7 +80,7 @@ async def fill(api: ApiServer, world: World) -> dict[str, Any]:
     ]
     async with api.core.db.begin() as tx:
         await tx.connection.execute(insert(ApiKeyRow), rows)
-    return deployment
+    return again
 
 
 @pytest.mark.parametrize("at", [130, _KEYS + 4], ids=["among keys", "among apps"])
