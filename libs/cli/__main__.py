@@ -137,6 +137,44 @@ def doctor(
 
 
 @app.command()
+def upgrade(
+    *,
+    to: Annotated[str | None, typer.Option("--to", help="A commit, tag or branch; else the newest of the branch.")] = None,
+    back: Annotated[bool, typer.Option("--undo", help="Go back to what the last upgrade came from.")] = False,
+    backup: Annotated[bool, typer.Option(help="Make a backup first; this takes a Dockup that runs.")] = True,
+) -> None:
+    """Bring this git checkout and the database to a newer version while apps serve on; back again when it does not come up."""
+    from libs.supervisor import upgrade as way  # noqa: PLC0415 - verbs import late
+    from libs.supervisor.settings import find_home  # noqa: PLC0415 - verbs import late
+
+    if back and to:
+        raise typer.BadParameter("--undo goes back to one place alone; leave --to out")
+    with say.plainly():
+        if back:
+            way.undo(find_home(), typer.echo)
+        else:
+            way.upgrade(find_home(), typer.echo, to=to, with_backup=backup)
+
+
+@app.command(hidden=True)
+def schema(
+    *,
+    to: Annotated[str | None, typer.Option("--to", help="A revision.")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="What this version knows.")] = False,
+) -> None:
+    """Migrate the database up or down; a step of `dockup upgrade`. Prints the revision that it has then."""
+    from libs.supervisor import schema as way  # noqa: PLC0415 - verbs import late
+    from libs.supervisor.settings import find_home  # noqa: PLC0415 - verbs import late
+
+    revision = to or (way.newest() if newest else None)
+    if revision is None:
+        raise typer.BadParameter("say which: --to REVISION or --newest")
+    with say.plainly():
+        way.bring(find_home(), revision)
+        typer.echo(revision)
+
+
+@app.command()
 def install() -> None:
     """Make a reboot bring Dockup back."""
     from libs.cli.install import install as run  # noqa: PLC0415 - verbs import late

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import msgspec
 
-from libs.supervisor import engine, ordinary, ports, process, ready, requirements, settings, welcome
+from libs.supervisor import engine, ordinary, ports, process, ready, requirements, schema, settings, welcome
 from libs.supervisor.home import Home, State
 from libs.supervisor.ours import ours
 from libs.supervisor.problem import Problem
@@ -61,6 +61,7 @@ def prepare(home: Home, progress: Progress) -> State:
         progress.say(f"note: {sentence}")
     state = _choose_ports(home, wanted)
     settings.check(home, state, environ)
+    schema.refuse_newer(home, state, environ)
     with progress.step("looking at what the machine has"):
         requirements.widen_path()
         standing = engine.look(wanted.docker_host)

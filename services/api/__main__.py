@@ -7,6 +7,7 @@ import uvicorn
 from libs.common import log
 from libs.common.config import SettingError, load
 from services.api.app import create_app
+from services.api.db.migrate import NewerSchemaError, refuse_newer
 from services.api.http.edge import Edge
 from services.api.settings import Settings
 
@@ -15,7 +16,8 @@ def main() -> None:
     """Run until SIGTERM. Unlike the other services it does not wait for the bus: it answers, and says that it is degraded."""
     try:
         settings = load(Settings)
-    except SettingError as error:
+        refuse_newer(settings.database)
+    except (SettingError, NewerSchemaError) as error:
         sys.stderr.write(f"api: {error}\n")
         raise SystemExit(2) from error
     log.configure("api", settings.log_level)

@@ -83,10 +83,10 @@ class Stack:
     def up(self) -> None:
         """Return when the status is ok."""
         if not self.home.state_file.exists():
-            self._choose_nats_port()
+            self.choose_nats_port()
         self.cli("up", "--detach")
 
-    def _choose_nats_port(self) -> None:
+    def choose_nats_port(self) -> None:
         """As if it had been chosen before: stacks that start side by side would take the same, the first of the usual ones."""
         self.home.prepare()
         nats = _free_ports(1)[0]

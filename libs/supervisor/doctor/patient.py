@@ -1,6 +1,5 @@
 """Whom the doctor looks at: one installation, as its folder, its settings and its own status tell of it."""
 
-import importlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,11 +47,6 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
         if self.state is None or self.state.ports is None:
             return {}
         return settings.service_environment(service, self.home, self.state, self.environ)
-
-
-def newest_schema() -> str:
-    """What this version's API migrates to; `libs` never imports a service by name."""
-    return str(importlib.import_module("services.api.db.migrate").HEAD)
 
 
 async def receive(home: Home) -> Patient:

@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from libs.common import subjects
+from libs.supervisor import schema
 from libs.supervisor.doctor.finding import Finding, ok, problem, skipped, warning
-from libs.supervisor.doctor.patient import Patient, newest_schema
+from libs.supervisor.doctor.patient import Patient
 
 _MEGABYTE = 1024**2
 _STREAMS = (subjects.COMMANDS, subjects.EVENTS, subjects.LOGS, subjects.DEADLETTER)
@@ -76,7 +77,7 @@ async def _reasons(js: JetStreamContext) -> list[str]:
 
 
 async def database(patient: Patient) -> list[Finding]:
-    seen, newest = patient.records, newest_schema()
+    seen, newest = patient.records, schema.newest()
     if seen is None:
         if patient.state is None or (not patient.up and patient.records_trouble == "there is no database yet"):
             return [skipped("database", "there is none yet")]

@@ -43,15 +43,12 @@ class Database:
     async def open(cls, url: str, base_domain: str = "localhost") -> "Database":
         """Connect and bring the schema up to date. `url` is `sqlite+aiosqlite:///…` or `postgresql://…`."""
         parsed = make_url(url)
+        writer = writer_for(url)
         if parsed.get_backend_name() == "sqlite":
-            path = Path(parsed.database or "")
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # One writer at a time in this process, which is fair: nobody has to try again and again.
-            writer, reader = _sqlite(str(path), size=1, begin="BEGIN IMMEDIATE"), _sqlite(str(path), size=4, begin="BEGIN")
-            database = cls(writer, reader, base_domain, str(path))
+            path = parsed.database or ""
+            database = cls(writer, _sqlite(path, size=4, begin="BEGIN"), base_domain, path)
         else:
-            engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_size=10, pool_pre_ping=False)
-            database = cls(engine, engine, base_domain)
+            database = cls(writer, writer, base_domain)
         await migrate(database._writer)
         await database.reload_epoch()
         return database
@@ -88,6 +85,16 @@ class Database:
         """One snapshot through Core: for the hot paths. Nothing may be written."""
         async with self._reader.connect() as connection:
             yield connection
+
+
+def writer_for(url: str) -> AsyncEngine:
+    """The connections that write. SQLite has one in this process, which is fair: nobody has to try again and again."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_size=10, pool_pre_ping=False)
+    path = Path(parsed.database or "")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _sqlite(str(path), size=1, begin="BEGIN IMMEDIATE")
 
 
 async def _write_outbox(connection: AsyncConnection, entries: list[Entry]) -> None:
