@@ -101,7 +101,6 @@ _STATE = (
     _code(409, "deployment_cancelled", "The deployment was cancelled", "Deploy again if it is still wanted."),
     _code(409, "deployment_ended", "The deployment has ended", "Read its status; roll back to go back to the release before it."),
     _code(409, "nothing_to_roll_back_to", "No earlier deployment was live", "Choose a deployment of this app that was live, or deploy."),
-    _code(409, "image_not_kept", "The image is not kept any more", "Choose a newer deployment, or deploy the image by its name."),
     _code(409, "memory_in_use", "The limit is under what is in use", "Choose a higher memory_limit, or have the app use less first."),
     _code(410, "cursor_expired", "The cursor is outside of what is kept", "Start again with after set to restart_after."),
     _code(412, "precondition_failed", "The resource changed since it was read", "Read it again, take its new ETag, and repeat the change."),

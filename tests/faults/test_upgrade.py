@@ -16,6 +16,7 @@ from tests import images
 from tests.stack import Stack
 from tests.stack.dockup import ROOT
 
+pytestmark = pytest.mark.long
 _COPIED = ("dockup", "libs", "services", "uv.lock", "pyproject.toml", ".gitignore", ".python-version", "README.md")
 _MIGRATION = """import sqlalchemy as sa
 from alembic import op
