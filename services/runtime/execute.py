@@ -153,8 +153,7 @@ async def start_replica(app: App, step: StartReplica) -> None:
     begun = {"state": ReplicaState.CREATED, "started_at": None, "up_since": None, "oom": False, "excused": False}
     view.change(step.container, **begun, starts=replica.starts + 1)
     try:
-        async with app.world.starts:
-            await containers.start(engine, step.container)
+        await containers.start(engine, step.container)
     except NotFound:
         app.vanish(step.container)
         return

@@ -22,7 +22,6 @@ from services.runtime.settings import Settings
 from services.runtime.spec import Place
 
 _MOST_STOPS = 16
-_MOST_STARTS = 4
 _MOST_OPENED = 1_000
 
 
@@ -56,8 +55,6 @@ class World:
         self.routerless_since: float | None = None
         # A stop may take ten seconds: the engine's threads are there for others, too.
         self.stops = asyncio.Semaphore(_MOST_STOPS)
-        # A start keeps the engine's processor busy: many at once end no sooner, and all of them late.
-        self.starts = asyncio.Semaphore(_MOST_STARTS)
         self._opened: dict[str, dict[str, str]] = {}
 
     def live_routers(self) -> dict[str, LeaseSeen]:
