@@ -60,10 +60,13 @@ def field(text: str, name: str) -> int | None:
     return int(number) if found and number.isdigit() else None
 
 
-def working_set(usage: int, statistics: str, inactive: str) -> int:
-    """Memory as `docker stats` shows it: what is in use, less the file cache that is inactive."""
+def working_set(usage: int, statistics: str, inactive: str, own: str) -> int:
+    """Memory as `docker stats` shows it: what is in use, less the file cache that is inactive.
+
+    The kernel charges in batches, so that for a small process the difference may be nothing: it uses at least its `own` pages.
+    """
     cache = field(statistics, inactive) or 0
-    return usage - cache if cache < usage else usage
+    return max(usage - cache if cache < usage else usage, field(statistics, own) or 0)
 
 
 def limit(text: str) -> int | None:
@@ -111,7 +114,7 @@ def version1(folders: Layout) -> Usage:
     )
     return Usage(
         cpu_seconds=int(_text(f"{folders.cpu}/cpuacct.usage")) / _NANOSECONDS,
-        memory_bytes=working_set(used, statistics, "total_inactive_file"),
+        memory_bytes=working_set(used, statistics, "total_inactive_file", "total_rss"),
         memory_limit=_maybe(limit, f"{folders.memory}/memory.limit_in_bytes"),
         block_read_bytes=io[0] if io else None,
         block_write_bytes=io[1] if io else None,
@@ -128,7 +131,7 @@ def version2(folders: Layout) -> Usage:
     io = _maybe(io_version2, f"{folders.block}/io.stat")
     return Usage(
         cpu_seconds=used_cpu / _MICROSECONDS,
-        memory_bytes=working_set(used, statistics, "inactive_file"),
+        memory_bytes=working_set(used, statistics, "inactive_file", "anon"),
         memory_limit=_maybe(limit, f"{folders.memory}/memory.max"),
         block_read_bytes=io[0] if io else None,
         block_write_bytes=io[1] if io else None,

@@ -138,9 +138,9 @@ def test_what_is_no_number_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usage", "inactive", "expected"),
-    [(100, 30, 70), (100, 0, 100), (100, 100, 100), (100, 130, 100)],
+    ("usage", "inactive", "own", "expected"),
+    [(100, 30, 5, 70), (100, 0, 5, 100), (100, 100, 5, 100), (100, 130, 5, 100), (100, 99, 5, 5), (0, 0, 5, 5)],
 )
-def test_memory_is_what_docker_shows(usage: int, inactive: int, expected: int) -> None:
+def test_memory_is_what_docker_shows(usage: int, inactive: int, own: int, expected: int) -> None:
     """The two files are read one after the other: a cache greater than the whole is a race, not a negative figure."""
-    assert working_set(usage, f"inactive_file {inactive}\n", "inactive_file") == expected
+    assert working_set(usage, f"inactive_file {inactive}\nanon {own}\n", "inactive_file", "anon") == expected
