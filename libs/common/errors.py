@@ -52,7 +52,7 @@ _CODES = (
     FailureCode(
         code="image_not_kept",
         title="The image is not kept any more",
-        hint="Deploy another image or upload it again; DOCKUP_KEEP_RELEASES says how many releases keep theirs.",
+        hint="Roll back to a newer deployment, deploy another image, or upload it again; DOCKUP_KEEP_RELEASES says how many keep theirs.",
     ),
     FailureCode(
         code="upload_invalid",

@@ -16,8 +16,9 @@ import docker.errors
 from tests import images
 
 _START_SECONDS = 60.0
+_BRIDGE = "10.249.255.1/28"
 _STOP_SECONDS = 40.0
-_ALONE = ("--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false")
+_ALONE = ("--iptables=false", "--ip-masq=false", "--ip-forward=false")
 _CONTAINERD = """version = 2
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 root = "{0}/containerd"
@@ -35,6 +36,8 @@ class OwnEngine:
         self._containerd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._root}/sock"
+        # A bridge of its own: without any, an engine takes away the machine's docker0.
+        self._bridge = f"dke{os.getpid()}"
 
     @staticmethod
     def is_possible() -> bool:
@@ -50,8 +53,15 @@ class OwnEngine:
             self._wait(self._containerd, socket.exists)
         places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid", "containerd": socket.name}
         named = (f"--{name}={self._root / place}" for name, place in places.items())
-        self._process = self._run("dockerd", "--host", self.url, *_ALONE, *named)
+        self._make_bridge()
+        self._process = self._run("dockerd", "--host", self.url, f"--bridge={self._bridge}", *_ALONE, *named)
         self._wait(self._process, self._answers)
+
+    def _make_bridge(self) -> None:
+        if Path(f"/sys/class/net/{self._bridge}").exists():
+            return
+        for words in (("link", "add", self._bridge, "type", "bridge"), ("addr", "add", _BRIDGE, "dev", self._bridge)):
+            subprocess.run(["ip", *words], check=True, capture_output=True)
 
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._root / "log").open("ab") as log:
@@ -93,6 +103,7 @@ class OwnEngine:
                 self.client().remove_network(network["Id"])
         self.stop()
         _end(self._containerd, signal.SIGTERM)
+        subprocess.run(["ip", "link", "del", self._bridge], check=False, capture_output=True)
         mounts = (line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines())
         for path in sorted((path for path in mounts if path.startswith(f"{self._root}/")), reverse=True):
             subprocess.run(["umount", "--lazy", path], check=False, capture_output=True)

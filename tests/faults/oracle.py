@@ -70,7 +70,7 @@ class Oracle:
         assert deployment["status"] == "live", deployment
         await eventually(lambda: self._one_set(deployment["number"]), 60, what="one set of containers")
         await eventually(lambda: self._serves(version), 60, what="the new version through the proxy")
-        await self._said_once(deployment["id"])
+        await eventually(lambda: self._said_once(deployment["id"]), 60, what="each event, once")
 
     async def _one_set(self, release: int) -> bool:
         found = await asyncio.to_thread(self.stack.leftovers().containers, self.app_id)
@@ -87,7 +87,7 @@ class Oracle:
         assert (answer.status_code, answer.text.strip()) == (200, version), answer.text
         return True
 
-    async def _said_once(self, deployment_id: str) -> None:
+    async def _said_once(self, deployment_id: str) -> bool:
         events = await self.events()
         seqs = [event["seq"] for event in events]
         assert seqs == sorted(set(seqs)), "seq rises and is never used twice"
@@ -98,3 +98,4 @@ class Oracle:
             (event["type"], event["data"].get("container_id"), event["at"]) for event in events if event["type"].startswith("replica.")
         )
         assert max(facts.values(), default=1) == 1, [fact for fact, count in facts.items() if count > 1]
+        return True

@@ -85,11 +85,11 @@ async def _answer(request: Request[Any, Any, Any], feed: "_Feed", after: int, li
 
 
 async def _poll(request: Request[Any, Any, Any], feed: "_Feed", after: int, limit: int, seconds: float) -> EventPage:
-    """A page as soon as there is something in it. `401` when the token ends while it waits."""
+    """A page as soon as there is something in it. `401` when the token ends while it waits, `404` when the app is out of sight."""
     end = monotonic() + seconds
     while True:
         page = await feed.wait(after, limit, min(_LOOK_SECONDS, max(end - monotonic(), 0)))
-        feed.principal = await request.app.state.authenticator.authenticate(request.scope)
+        await feed.may_go_on(request)
         if page.items or monotonic() >= end:
             return page
 
@@ -101,6 +101,12 @@ class _Feed:
         self._core = core
         self.principal = principal
         self._app_id = app_id
+
+    async def may_go_on(self, request: Request[Any, Any, Any]) -> None:
+        """`Problem` once the token has ended, or the app is none that its user may see."""
+        self.principal = await request.app.state.authenticator.authenticate(request.scope)
+        if self._app_id is not None:
+            await lookup.id_to_read(self._core, self.principal, self._app_id)
 
     async def page(self, after: int, limit: int) -> EventPage:
         async with self._core.db.connect() as connection:
@@ -127,7 +133,7 @@ async def _stream(request: Request[Any, Any, Any], feed: _Feed, after: int) -> A
     while True:
         page = await feed.wait(after, _BATCH, _LOOK_SECONDS)
         try:
-            feed.principal = await request.app.state.authenticator.authenticate(request.scope)
+            await feed.may_go_on(request)
         except Problem:
             return
         after = page.next_after

@@ -112,7 +112,7 @@ async def test_our_own_name_is_never_looked_for_in_a_registry(stage: Stage, star
     await start()
     await stage.prepare(f"dockup/{stage.app_id}:r1", release=2)
     failed = await stage.hear(ImageFailed)
-    assert failed.failure.code == "image_not_found"
+    assert failed.failure.code == "image_not_kept"
     assert "Roll back" in failed.failure.hint
 
 
