@@ -150,8 +150,10 @@ async def start_replica(app: App, step: StartReplica) -> None:
     if replica is None:
         return
     # From here on the start is ours: what `inspect` says of it is no restart behind our back, and how it ended before is past.
+    # Its health goes with it: an engine that goes away in the middle must not give the next start the health of the last.
     begun = {"state": ReplicaState.CREATED, "started_at": None, "up_since": None, "oom": False, "excused": False}
-    view.change(step.container, **begun, starts=replica.starts + 1)
+    fresh = {"health": Health.STARTING, "healthy_at": None, "flips": 0, "probe_error": ""}
+    view.change(step.container, **begun, **fresh, starts=replica.starts + 1)
     try:
         await containers.start(engine, step.container)
     except NotFound:
@@ -161,8 +163,7 @@ async def start_replica(app: App, step: StartReplica) -> None:
         await _not_started(app, replica, str(error))
         return
     now = app.world.clock.seconds()
-    fresh = {"health": Health.STARTING, "healthy_at": None, "flips": 0, "probe_error": ""}
-    view.change(step.container, state=ReplicaState.RUNNING, up_since=now, **fresh)
+    view.change(step.container, state=ReplicaState.RUNNING, up_since=now)
     app.mark("start")
     await app.refresh(step.container)
 
