@@ -1,7 +1,7 @@
 """Carries what transactions have to say to the bus, from memory at once, and from the table what was left.
 
-In order for each app; again and again until it is acknowledged. Several API processes may say the same thing: message ids and the
-bucket's compare-and-set make that harmless.
+In order for each app; again and again until it is acknowledged. Where something was left, all that follows it waits in its row until
+that is said. Several API processes may say the same thing: message ids and the bucket's compare-and-set make that harmless.
 """
 
 import asyncio
@@ -54,6 +54,10 @@ class Relay:
         self._written: dict[str, tuple[tuple[int, int], int]] = {}
         self._read_to = 0
         self._closed = False
+        self._is_behind = True
+        """Rows may be left that come before what is committed now."""
+        self._has_left = False
+        self._broken: set[int] = set()
         db.on_commit = self.hand
 
     def attach(self, bus: Bus) -> None:
@@ -72,9 +76,13 @@ class Relay:
             await asyncio.sleep(_TICK)
 
     def hand(self, entries: Sequence[Entry]) -> None:
-        """Say `entries`, which are committed. While the bus is away they wait in their rows."""
-        if self._closed or self._bus is None or not self._bus.connected:
-            return
+        """Say `entries`, which are committed. While the bus is away, or others have to go first, they wait in their rows."""
+        if self._is_behind or self._closed or self._bus is None or not self._bus.connected:
+            self._is_behind = self._has_left = True
+        else:
+            self._carry(entries)
+
+    def _carry(self, entries: Sequence[Entry]) -> None:
         # Events go first: nothing that follows from a command may stand in the feed before what led to it.
         for entry in sorted(entries, key=lambda entry: entry.kind is not Kind.EVENT):
             self._held.add(entry.id)
@@ -93,8 +101,9 @@ class Relay:
         self._read_to = seq
 
     def events_lost(self) -> None:
-        """The stream of events was made anew: what was said but not read back is said again."""
+        """The stream of events was made anew: what was said but not read back is said again, before anything new."""
         self._done.clear()
+        self._is_behind = True
 
     async def look_at_recovery(self) -> bool:
         """While it is not decided whether this database counts, nothing that it still had to say is said. True while that is so."""
@@ -110,13 +119,11 @@ class Relay:
         lane = self._lanes[key]
         try:
             while lane:
-                # One connection keeps the order, so events need not wait for each other's acknowledgement.
-                batch = [lane.popleft() for _ in range(len(lane) if key[1] else 1)]
-                await asyncio.gather(*(self._settle(entry) for entry in batch))
+                # One at a time: what was sent just before a connection broke would come after what was sent behind it.
+                await self._settle(lane.popleft())
         except BusAway as error:
+            self._is_behind = True
             logger.info("relay.waiting", error=str(error))
-        except Exception:  # a bug with one entry: its row stays, the sweep tries it again, and the log has it
-            logger.exception("relay.failed", app_id=key[0])
         finally:
             self._held.difference_update(entry.id for entry in lane)
             del self._lanes[key]
@@ -124,6 +131,12 @@ class Relay:
     async def _settle(self, entry: Entry) -> None:
         try:
             self._done[entry.id] = await self._say(entry)
+            self._broken.discard(entry.id)
+        except BusAway:
+            raise
+        except Exception:  # a bug with one entry: its row stays, the sweep tries it again, and the log has it
+            self._broken.add(entry.id)
+            logger.exception("relay.failed", app_id=entry.app_id)
         finally:
             self._held.discard(entry.id)
 
@@ -189,11 +202,39 @@ class Relay:
         """Take up what was left: by a bus that was away, or by a process that ended."""
         if await self.look_at_recovery():
             return
+        if not self._is_behind:
+            self._carry(self._unsaid(await self._rows(0, time.time() - _TICK)))
+        while self._is_behind and await self._catch_up():
+            pass
+
+    async def _catch_up(self) -> bool:
+        """Say all that is left, from the oldest on. False when the bus did not take all of it."""
+        self._has_left, last, found = False, 0, False
+        while rows := await self._rows(last, None):
+            last = rows[-1].id
+            entries = [entry for entry in self._unsaid(rows) if entry.id not in self._broken]
+            if not entries:
+                continue
+            found = True
+            self._carry(entries)
+            await asyncio.wait(list(self._tasks))
+            if any(entry.id not in self._done and entry.id not in self._broken for entry in entries):
+                return False
+        if not found and not self._has_left:
+            self._is_behind = False
+        return True
+
+    async def _rows(self, after: int, before: float | None) -> Sequence[Row[Any]]:
+        """Return the oldest rows whose id is more than `after`; with `before`, a time, those that are older than it."""
         columns = OutboxRow.__table__.c
-        query = select(*columns).where(OutboxRow.created_at < time.time() - _TICK).order_by(OutboxRow.id).limit(_BATCH)
+        query = select(*columns).where(OutboxRow.id > after).order_by(OutboxRow.id).limit(_BATCH)
+        if before is not None:
+            query = query.where(OutboxRow.created_at < before)
         async with self._db.connect() as connection:
-            rows = (await connection.execute(query)).all()
-        self.hand([_entry(row) for row in rows if row.id not in self._held and row.id not in self._done])
+            return (await connection.execute(query)).all()
+
+    def _unsaid(self, rows: Sequence[Row[Any]]) -> list[Entry]:
+        return [_entry(row) for row in rows if row.id not in self._held and row.id not in self._done]
 
 
 def _entry(row: Row[Any]) -> Entry:

@@ -6,13 +6,65 @@ from libs.common.messages.failure import Failure
 
 
 class PrepareImage(msgspec.Struct, frozen=True, kw_only=True):
-    """Find or pull `reference` and pin it. Command id: `{deployment_id}.prepare`."""
+    """Find or pull `reference` and pin it. Command id: `{deployment_id}.prepare`.
+
+    `registry` is a token of `libs.common.secrets` around a `RegistryLogin`, empty for a pull that needs none. What is pulled with one
+    belongs to the app's project alone.
+    """
 
     command_id: str
     app_id: str
     deployment_id: str
     release: int
     reference: str
+    registry: str = ""
+    v: int = 1
+
+
+class RegistryLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a registry is told. `server` is its host, with the port where it is not 443; it travels sealed."""
+
+    server: str
+    username: str
+    password: str
+
+
+class GitLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a git host is told over https; it travels sealed."""
+
+    username: str
+    password: str
+
+
+class BuildImage(msgspec.Struct, frozen=True, kw_only=True):
+    """Fetch a commit of a repository, and build the release's image from it. Command id: `{deployment_id}.prepare`.
+
+    `url` is an https address without a login in it; `login` a token of `libs.common.secrets` around a `GitLogin`, empty for a public
+    repository. `commit`, where it is given, is exactly that one; else `ref`, a branch, a tag or a commit; else the host's default branch.
+    `root_directory` and `dockerfile_path` are relative, the second to the first; without a Dockerfile there one is written. `builder` is
+    `auto`, `railpack` or `pack`. `args` are build arguments; `secrets` are names in `env`, a token around a JSON object, that a build step
+    may mount (`--mount=type=secret,id=NAME`); `env_secret` are names whose values are masked, whatever they are called. `registries` is a
+    token around a list of `RegistryLogin` for base images, or empty.
+    """
+
+    command_id: str
+    app_id: str
+    deployment_id: str
+    release: int
+    url: str
+    ref: str | None = None
+    commit: str | None = None
+    login: str = ""
+    root_directory: str = ""
+    dockerfile_path: str | None = None
+    builder: str = "auto"
+    args: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    env: str = ""
+    env_secret: tuple[str, ...] = ()
+    submodules: bool = False
+    lfs: bool = False
+    registries: str = ""
     v: int = 1
 
 
@@ -56,6 +108,53 @@ class ImageProgress(msgspec.Struct, frozen=True, kw_only=True):
     done_bytes: int = 0
     total_bytes: int = 0
     v: int = 1
+
+
+class SourceFetched(msgspec.Struct, frozen=True, kw_only=True):
+    """The commit that is built. `subject` is the first line of its message; `ref` the branch or tag that led to it.
+
+    Id: `{command_id}.source`.
+    """
+
+    event_id: str
+    at: str
+    app_id: str
+    deployment_id: str
+    commit: str
+    subject: str
+    author: str
+    ref: str | None
+    v: int = 1
+
+
+class DockerfileWritten(msgspec.Struct, frozen=True, kw_only=True):
+    """The source had no Dockerfile: this one was written, because `reason`. `kind` is `python`, `node` and so on.
+
+    Id: `{command_id}.dockerfile`.
+    """
+
+    event_id: str
+    at: str
+    app_id: str
+    deployment_id: str
+    kind: str
+    reason: str
+    dockerfile: str
+    v: int = 1
+
+
+class BuildLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a build's log, secrets masked. In LOGS, under `subjects.log(deployment_id, "build")`, a message is a list of them.
+
+    `step` is the number of the step of the build, 0 outside of any; `stream` is `stdout`, `stderr`, or `build` for what the builder itself
+    says, such as the beginning and the end of a step with its `duration_ms`.
+    """
+
+    at: str
+    stream: str
+    step: int
+    message: str
+    duration_ms: float | None = None
 
 
 class ImageReady(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,9 @@
 """The bus goes away and comes back; events that nobody can take; several APIs share one database. What was accepted happens once."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, select
 
@@ -28,6 +30,31 @@ async def test_work_waits_for_the_bus(api: ApiServer, world: World, nats_server:
     nats_server.start()
     assert (await world.command(deployment["app_id"], PATIENCE))["deployment_id"] == deployment["id"]
     await bring_live(api, world, deployment)
+
+
+async def test_what_was_left_goes_before_what_is_new(api: ApiServer, nats_server: NatsServer) -> None:
+    """The feed of an app keeps the order of its transactions, also where the bus was away for some of them."""
+    await make(api, "ordered")
+    await until(partial(_scales, api, 0))
+    nats_server.kill()
+    await until(lambda: _answer(not api.core.bus.connected))
+    for replicas in (2, 3):
+        assert (await api.client.put("/apps/ordered", json={"replicas": replicas})).status_code == 200
+    nats_server.start()
+    await until(lambda: _answer(api.core.bus.connected))
+    assert (await api.client.put("/apps/ordered", json={"replicas": 4})).status_code == 200
+    scales = await until(partial(_scales, api, 3))
+    assert [event["data"]["to"] for event in scales] == [2, 3, 4]
+
+
+async def _answer(value: bool) -> bool:  # noqa: FBT001 - what `until` awaits
+    return value
+
+
+async def _scales(api: ApiServer, number: int) -> list[dict[str, Any]] | None:
+    feed = (await api.client.get("/apps/ordered/events?limit=200&order=asc")).json()["items"]
+    found = [event for event in feed if event["type"] == "app.scaled"]
+    return feed and found if len(found) == number else None
 
 
 async def test_what_the_builder_buried_ends(api: ApiServer, world: World) -> None:
