@@ -7,7 +7,7 @@ import uvicorn
 from libs.common import log
 from libs.common.config import SettingError, load
 from services.api.app import create_app
-from services.api.db.migrate import NewerSchemaError, refuse_newer
+from services.api.db.migrate import NewerSchemaError, migrate_apart, refuse_newer
 from services.api.http.edge import Edge
 from services.api.settings import Settings
 
@@ -21,6 +21,7 @@ def main() -> None:
         sys.stderr.write(f"api: {error}\n")
         raise SystemExit(2) from error
     log.configure("api", settings.log_level)
+    migrate_apart(settings.database)
     app = create_app(settings)
     server = uvicorn.Server(_config(app, settings))
 

@@ -1,6 +1,8 @@
 """Brings the schema up to date at start. Any number of API processes may start at once: one migrates, the others find it done."""
 
 import asyncio
+import contextlib
+import os
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +40,30 @@ def refuse_newer(url: str) -> None:
     seen = found(url)
     if seen is not None and seen > HEAD:
         raise NewerSchemaError(seen)
+
+
+def migrate_apart(url: str) -> None:
+    """Bring the schema up to date in a process of its own, so that the memory that Alembic takes goes with it.
+
+    Before any event loop runs. What fails there fails again, and is told, when the database is opened.
+    """
+    if found(url) == HEAD:
+        return
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    with contextlib.suppress(Exception):
+        asyncio.run(_migrate(url))
+    os._exit(0)
+
+
+async def _migrate(url: str) -> None:
+    from services.api.db.database import writer_for  # noqa: PLC0415 - Database imports this module
+
+    engine = writer_for(url)
+    await migrate(engine)
+    await engine.dispose()
 
 
 def found(url: str) -> str | None:
