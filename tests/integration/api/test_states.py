@@ -128,16 +128,22 @@ async def test_verb(api: ApiServer, world: World, app: dict[str, Any], *, state:
         assert after.candidate is None
 
 
-PAIRS = [(one, other) for one, other in itertools.combinations_with_replacement(VERBS, 2) if "cancel" not in {one, other}]
+PAIRS = list(itertools.combinations_with_replacement(VERBS, 2))
+TOGETHER = [
+    *[("deploying", *pair) for pair in PAIRS],
+    *[("building", *pair) for pair in PAIRS if "cancel" in pair],
+    *[(state, *pair) for state in ("running", "paused") for pair in PAIRS if "cancel" not in pair],
+    *[pytest.param("stopped", *pair, marks=pytest.mark.long) for pair in PAIRS if "cancel" not in pair],
+    *[pytest.param("building", *pair, marks=pytest.mark.long) for pair in PAIRS if "cancel" not in pair],
+]
 
 
-@pytest.mark.parametrize("state", ["running", "paused"])
-@pytest.mark.parametrize(("one", "other"), PAIRS, ids=["+".join(pair) for pair in PAIRS])
+@pytest.mark.parametrize(("state", "one", "other"), TOGETHER)
 async def test_pair(api: ApiServer, world: World, app: dict[str, Any], *, state: str, one: str, other: str) -> None:
     """Two clients, two verbs: what is left is what one of the two orders leaves, and each is answered as that order says."""
-    await bring(api, world, app, state)
+    newest = await bring(api, world, app, state)
     before = await world.desired_where(app["id"], lambda it: it.revision >= 1)
-    first, second = await asyncio.gather(call(api, app, one, ""), call(api, app, other, ""))
+    first, second = await asyncio.gather(call(api, app, one, newest), call(api, app, other, newest))
     assert first.status_code < 500 > second.status_code, (first.text, second.text)
     found = (first.status_code, first.json().get("code")), (second.status_code, second.json().get("code"))
     orders = [simulate(state, (one, other)), simulate(state, (other, one))]
@@ -149,11 +155,16 @@ async def test_pair(api: ApiServer, world: World, app: dict[str, Any], *, state:
 
 
 def simulate(state: str, verbs: tuple[str, str]) -> tuple[tuple[Any, Any], Intent]:
-    """What the table says of the two in this order."""
+    """What the table says of the two in this order. Only a cancel cares for what became of the deployment that was under way."""
     answers = []
-    intent = TABLE[state][0][1]
+    intent, waits = TABLE[state][0][1], state in UNDER_WAY
+    is_superseded = False
     for verb in verbs:
         row = {R: "running", S: "stopped", P: "paused", D: "deleting"}[intent]
-        answer, intent, _ = dict(zip(VERBS, (*TABLE[row], *rest_of(row)), strict=True))[verb]
+        answer, after, _ = dict(zip(VERBS, (*TABLE[row], *rest_of(row)), strict=True))[verb]
+        if verb == "cancel" and waits and intent is not D:
+            answer, after = ENDED if is_superseded else (200, None), intent
+        is_superseded |= verb == "deploy" and state == "building"
         answers.append(answer)
+        intent = after
     return (answers[0], answers[1]), intent
