@@ -101,8 +101,8 @@ class Relay:
         self._read_to = seq
 
     def events_lost(self) -> None:
-        """The stream of events was made anew: what was said but not read back is said again, before anything new."""
-        self._done.clear()
+        """The stream of events was made anew: those that were said but not read back are said again, before anything new."""
+        self._done = {row_id: sequence for row_id, sequence in self._done.items() if not sequence}
         self._is_behind = True
 
     async def look_at_recovery(self) -> bool:
