@@ -165,6 +165,7 @@ async def test_what_was_said_to_a_stream_that_is_gone_is_said_again(db: Database
     relay = Relay(db, rebuild)
     relay.attach(bus)
     first = await settle(db, bus.js)
+    running = [asyncio.create_task(relay.run())]
     async with db.begin() as tx:
         tx.record("test.happened", "It happened.", event_id="once")
 
@@ -177,7 +178,7 @@ async def test_what_was_said_to_a_stream_that_is_gone_is_said_again(db: Database
     await settle(db, bus.js)
     for number in range(3):
         await bus.publish(SUBJECT, fact(number), f"fact{number}")
-    running = [asyncio.create_task(relay.run()), asyncio.create_task(Follower(db, bus, Wakes(), relay.read_to).run())]
+    running.append(asyncio.create_task(Follower(db, bus, Wakes(), relay.read_to).run()))
 
     async def is_read() -> bool:
         return await known(db) == ["fact0", "fact1", "fact2", "once"]
