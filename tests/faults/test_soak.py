@@ -24,7 +24,6 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-@pytest.mark.long
 async def test_a_short_load() -> None:
     with world(say) as small:
         result = await soak(small, Plan(seed=7, seconds=12, apps=3, clients=3, gap=(0.7, 2.0), scale=0.2, pause=0.2))
