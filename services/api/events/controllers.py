@@ -114,15 +114,13 @@ class _Feed:
 
     async def wait(self, after: int, limit: int, seconds: float) -> EventPage:
         """A page as soon as there is something in it; an empty one at the end of the wait."""
-        last = await self.page(after, limit)
+        last = EventPage(items=[], next_after=after)
 
         async def news() -> EventPage | None:
             nonlocal last
             last = await self.page(after, limit)
             return last if last.items else None
 
-        if last.items:
-            return last
         return await self._core.wakes.until(self._app_id or EVERYTHING, seconds, news) or last
 
 

@@ -1,10 +1,11 @@
 """Reading the feed. What a page shows, a stream shows: both read SQL up to the cursor."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common import subjects
@@ -42,11 +43,18 @@ async def read(connection: AsyncConnection, principal: Principal, app_id: str | 
         raise Problem("cursor_expired", f"The cursor {after} is past the newest event, {last}.", restart_after=last)
     if 0 < after < int(purged or 0):
         raise Problem("cursor_expired", f"Events up to {purged} are not kept any more.", restart_after=int(purged))
-    query = select(*_COLUMNS).where(EventRow.seq > after).order_by(EventRow.seq).limit(limit)
-    if app_id is not None:
-        query = query.where(EventRow.app_id == app_id)
-    rows = (await connection.execute(query.where(in_visible_project(principal, EventRow.project_id)))).all()
+    of_app = {} if app_id is None else {"app_id": app_id}
+    rows = (await connection.execute(_page(principal, is_of_app=bool(of_app)), {"after": after, "limit": limit, **of_app})).all()
     return EventPage(items=_views(rows), next_after=rows[-1].seq if len(rows) == limit else last)
+
+
+@lru_cache(maxsize=256)
+def _page(principal: Principal, *, is_of_app: bool) -> Select[int, str, str, str | None, str | None, str | None, str, str, str]:
+    """The statement of a page; putting it together costs more than running it."""
+    query = select(*_COLUMNS).where(EventRow.seq > bindparam("after")).order_by(EventRow.seq).limit(bindparam("limit"))
+    if is_of_app:
+        query = query.where(EventRow.app_id == bindparam("app_id"))
+    return query.where(in_visible_project(principal, EventRow.project_id))
 
 
 def _views(rows: Iterable[Any]) -> list[Event]:
