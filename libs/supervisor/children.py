@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import msgspec
 
+from libs.common import heap
 from libs.common.config import SettingError
 from libs.supervisor import natsconf, process
 from libs.supervisor.home import SERVICES, Home, State, write_durably
@@ -103,9 +104,10 @@ def redis_command(home: Home) -> tuple[str, ...]:
 
 
 def freeze() -> None:
-    """Keep the collector from touching, and so copying, the pages that the forks share."""
+    """Keep the collector from touching, and so copying, the pages that the forks share; those that imports left free go back."""
     gc.collect()
     gc.freeze()
+    heap.trim()
 
 
 def start(child: Child, home: Home) -> int:

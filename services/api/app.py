@@ -10,6 +10,7 @@ import structlog
 from litestar import Litestar, Request, Router
 from litestar.di import Provide
 
+from libs.common import heap
 from libs.common.service import answer_pings
 from services.api.accounts import first_admin
 from services.api.accounts.authenticator import Authenticator
@@ -99,6 +100,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(each) for each in work]
     for task in tasks:
         task.add_done_callback(partial(_ended, app))
+    heap.trim()
     try:
         yield
     finally:
