@@ -21,9 +21,10 @@ from libs.common.messages.builder import CollectImages, ImageFailed, ImageReady,
 from libs.common.worker import Handle
 from services.builder import image, words
 from services.builder.desired import Deleted
+from services.builder.failed import Failed
 from services.builder.load import Loader
 from services.builder.patience import patiently
-from services.builder.pull import Failed, pull
+from services.builder.pull import pull
 from services.builder.room import Room
 from services.builder.words import Event, Say
 

@@ -20,6 +20,7 @@ from libs.common.engine.errors import (
 from libs.common.engine.pulls import PullProgress
 from libs.common.messages.builder import ImageProgress, PrepareImage
 from libs.common.messages.failure import Failure
+from services.builder.failed import Failed
 from services.builder.words import Say
 
 PROGRESS_SECONDS = 2.0
@@ -32,14 +33,6 @@ _CODES: dict[type[PullError], str] = {
 }
 
 logger = structlog.get_logger()
-
-
-class Failed(Exception):
-    """There will be no image; `failure` says why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
 
 
 async def pull(message: PrepareImage, reference: str, *, engine: Engine, say: Say, seconds: float) -> None:

@@ -2,8 +2,8 @@
 
 from libs.common import disks, errors
 from libs.common.engine.connect import Engine
+from services.builder.failed import Failed
 from services.builder.patience import patiently
-from services.builder.pull import Failed
 
 
 class Room:
