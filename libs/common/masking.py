@@ -30,7 +30,7 @@ def forms(value: str) -> frozenset[str]:
 
 
 def _base64(raw: bytes, skipped: int) -> tuple[str, ...]:
-    """The part of the base64 that is the same whatever stands around it, when `skipped` bytes (0–2) do so before it in its group of three."""
+    """The part of the base64 that is the same whatever stands around it, with `skipped` bytes before it in its group of three."""
     begin, end = -(-skipped * _BYTE // _SEXTET), (skipped + len(raw)) * _BYTE // _SEXTET
     codes = (base64.b64encode, base64.urlsafe_b64encode)
     return tuple(encode(bytes(skipped) + raw).decode()[begin:end] for encode in codes)

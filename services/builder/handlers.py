@@ -10,23 +10,23 @@ import msgspec
 import structlog
 
 from libs.common import errors
-from libs.common.bus import Bus
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import Conflict, NotFound
 from libs.common.engine.images import ImageSeen
 from libs.common.errors import Retry
 from libs.common.image_names import held_as, repository, tag
-from libs.common.messages.builder import CollectImages, ImageFailed, ImageReady, LoadImage, PrepareImage
+from libs.common.messages.builder import BuildImage, CollectImages, ImageFailed, ImageReady, LoadImage, PrepareImage
 from libs.common.worker import Handle
 from services.builder import image, words
 from services.builder.desired import Deleted
 from services.builder.failed import Failed
+from services.builder.from_source import Site, build_image
 from services.builder.load import Loader
 from services.builder.patience import patiently
 from services.builder.pull import pull
 from services.builder.room import Room
-from services.builder.words import Event, Say
+from services.builder.words import Say
 
 _IN_USE_SECONDS = 30.0
 
@@ -132,18 +132,14 @@ async def _untag(engine: Engine, name: str) -> None:
         raise Retry(f"{name} is in use: {error}", after=_IN_USE_SECONDS) from error
 
 
-def bind(
-    *, engine: Engine, bus: Bus, deleted: Deleted, pull_seconds: float, spool: Path, upload_bytes: int, room: Room
-) -> dict[type[msgspec.Struct], Handle]:
+def bind(site: Site, *, pull_seconds: float, spool: Path, upload_bytes: int) -> dict[type[msgspec.Struct], Handle]:
     """Give each handler its tools."""
-
-    async def say(event: Event) -> None:
-        await bus.say(event, event.app_id)
-
+    engine, say, deleted, room = site.engine, site.say, site.deleted, site.room
     loader = Loader(engine, say, deleted, spool, upload_bytes)
     # Which command goes where.
     return {
         PrepareImage: partial(prepare_image, engine=engine, say=say, deleted=deleted, room=room, pull_seconds=pull_seconds),
+        BuildImage: partial(build_image, site=site),
         LoadImage: partial(load_image, engine=engine, say=say, deleted=deleted, loader=loader, room=room),
         CollectImages: partial(collect_images, engine=engine),
     }

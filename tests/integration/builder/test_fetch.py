@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,22 +16,6 @@ from tests.servers.git import PASSWORD, USER, GitServer, git
 
 LOOPBACK = egress.parse(["127.0.0.0/8"])
 LIMITS = Limits(seconds=30, bytes=20 * 1024**2, files=1_000)
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[GitServer]:
-    server = GitServer(tmp_path / "repos")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def closed(tmp_path: Path) -> Iterator[GitServer]:
-    server = GitServer(tmp_path / "closed", login=(USER, PASSWORD))
-    server.start()
-    yield server
-    server.stop()
 
 
 class Place:
@@ -68,12 +51,12 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-async def test_by_default_branch_branch_tag_and_commit(host: GitServer, place: Place) -> None:
-    first = host.make_repo("team/app", {"a.txt": "one", "run.sh": "#!/bin/sh\n"}, branch="trunk")
-    second = host.commit("team/app", {"a.txt": "two"}, branch="trunk", message="Second\n\nwith more")
-    side = host.commit("team/app", {"b.txt": "side"}, branch="feature/x")
-    git(host.path("team/app"), "tag", "--annotate", "-m", "v1", "v1", first)
-    url = host.url("team/app")
+async def test_by_default_branch_branch_tag_and_commit(git_host: GitServer, place: Place) -> None:
+    first = git_host.make_repo("team/app", {"a.txt": "one", "run.sh": "#!/bin/sh\n"}, branch="trunk")
+    second = git_host.commit("team/app", {"a.txt": "two"}, branch="trunk", message="Second\n\nwith more")
+    side = git_host.commit("team/app", {"b.txt": "side"}, branch="feature/x")
+    git(git_host.path("team/app"), "tag", "--annotate", "-m", "v1", "v1", first)
+    url = git_host.url("team/app")
 
     source = await place.get(url)
     assert (source.commit, source.ref, source.subject, source.author) == (second, "trunk", "Second", "Ada <ada@example.com>")
@@ -90,28 +73,28 @@ async def test_by_default_branch_branch_tag_and_commit(host: GitServer, place: P
     assert (await place.get(url, ref=first)).commit == first
 
 
-async def test_a_commit_that_the_host_gives_only_with_its_branch(host: GitServer, place: Place) -> None:
-    first = host.make_repo("app", {"a.txt": "one"})
-    host.commit("app", {"a.txt": "two"})
-    git(host.path("app"), "config", "protocol.version", "0")
-    git(host.path("app"), "config", "uploadpack.allowReachableSHA1InWant", "false")
-    source = await place.get(host.url("app"), commit=first)
+async def test_a_commit_that_the_host_gives_only_with_its_branch(git_host: GitServer, place: Place) -> None:
+    first = git_host.make_repo("app", {"a.txt": "one"})
+    git_host.commit("app", {"a.txt": "two"})
+    git(git_host.path("app"), "config", "protocol.version", "0")
+    git(git_host.path("app"), "config", "uploadpack.allowReachableSHA1InWant", "false")
+    source = await place.get(git_host.url("app"), commit=first)
     assert (source.top / "a.txt").read_text() == "one"
 
 
 @pytest.mark.parametrize("ref", ["gone", "-x", "a..b", "a b", "x.lock", "main\n", "a:b", "@{1}", "../x", "refs/heads/*"])
-async def test_refs_that_are_not_there(host: GitServer, place: Place, ref: str) -> None:
-    host.make_repo("app", {"a.txt": "one"})
-    assert await place.fails(host.url("app"), ref=ref) == "ref_not_found"
+async def test_refs_that_are_not_there(git_host: GitServer, place: Place, ref: str) -> None:
+    git_host.make_repo("app", {"a.txt": "one"})
+    assert await place.fails(git_host.url("app"), ref=ref) == "ref_not_found"
 
 
-async def test_commits_and_repositories_that_are_not_there(host: GitServer, place: Place) -> None:
-    host.make_repo("app", {"a.txt": "one"})
-    git(host.root, "init", "--quiet", "--bare", str(host.path("empty")))
-    assert await place.fails(host.url("app"), commit="1" * 40) == "ref_not_found"
-    assert await place.fails(host.url("app"), commit="1" * 39) == "ref_not_found"
-    assert await place.fails(host.url("gone")) == "repository_not_found"
-    assert await place.fails(host.url("empty")) == "ref_not_found"
+async def test_commits_and_repositories_that_are_not_there(git_host: GitServer, place: Place) -> None:
+    git_host.make_repo("app", {"a.txt": "one"})
+    git(git_host.root, "init", "--quiet", "--bare", str(git_host.path("empty")))
+    assert await place.fails(git_host.url("app"), commit="1" * 40) == "ref_not_found"
+    assert await place.fails(git_host.url("app"), commit="1" * 39) == "ref_not_found"
+    assert await place.fails(git_host.url("gone")) == "repository_not_found"
+    assert await place.fails(git_host.url("empty")) == "ref_not_found"
     assert await place.fails("http://127.0.0.1:1/app.git") == "git_unreachable"
     assert await place.fails("https://no-such-host.invalid/app.git") == "git_unreachable"
 
@@ -136,42 +119,42 @@ async def test_addresses_of_no_repository(place: Place, url: str) -> None:
     assert await place.fails(url) == "source_invalid"
 
 
-async def test_addresses_that_may_not_be_reached(host: GitServer, place: Place) -> None:
-    host.make_repo("app", {"a.txt": "one"})
+async def test_addresses_that_may_not_be_reached(git_host: GitServer, place: Place) -> None:
+    git_host.make_repo("app", {"a.txt": "one"})
     nobody = egress.parse([])
     for url in (
-        host.url("app"),
-        f"http://localhost:{host.port}/app.git",
-        f"http://[::ffff:127.0.0.1]:{host.port}/app.git",
-        f"http://0x7f000001:{host.port}/app.git",
+        git_host.url("app"),
+        f"http://localhost:{git_host.port}/app.git",
+        f"http://[::ffff:127.0.0.1]:{git_host.port}/app.git",
+        f"http://0x7f000001:{git_host.port}/app.git",
         "https://169.254.169.254/latest/meta-data",
     ):
         assert await place.fails(url, allowed=nobody) == "address_refused"
-    assert host.asked == []
+    assert git_host.asked == []
     assert await place.fails("http://1.1.1.1/app.git") == "address_refused"
 
 
-async def test_redirects_are_checked_at_each_hop(host: GitServer, place: Place) -> None:
-    sha = host.make_repo("app", {"a.txt": "one"})
-    host.redirects = {"old": host.url("older"), "older": host.url("app")}
-    assert (await place.get(host.url("old"))).commit == sha
+async def test_redirects_are_checked_at_each_hop(git_host: GitServer, place: Place) -> None:
+    sha = git_host.make_repo("app", {"a.txt": "one"})
+    git_host.redirects = {"old": git_host.url("older"), "older": git_host.url("app")}
+    assert (await place.get(git_host.url("old"))).commit == sha
     only = egress.parse(["127.0.0.1/32"])
     for name, target in {
         "metadata": "http://169.254.169.254/app.git",
-        "other": f"http://127.0.0.2:{host.port}/app.git",
+        "other": f"http://127.0.0.2:{git_host.port}/app.git",
         "file": "file:///etc/app.git",
-        "ring": host.url("ring"),
+        "ring": git_host.url("ring"),
     }.items():
-        host.redirects[name] = target
-    assert await place.fails(host.url("metadata"), allowed=only) == "address_refused"
-    assert await place.fails(host.url("other"), allowed=only) == "address_refused"
-    assert await place.fails(host.url("file"), allowed=only) == "source_invalid"
-    assert await place.fails(host.url("ring"), allowed=only) == "clone_failed"
+        git_host.redirects[name] = target
+    assert await place.fails(git_host.url("metadata"), allowed=only) == "address_refused"
+    assert await place.fails(git_host.url("other"), allowed=only) == "address_refused"
+    assert await place.fails(git_host.url("file"), allowed=only) == "source_invalid"
+    assert await place.fails(git_host.url("ring"), allowed=only) == "clone_failed"
 
 
-async def test_a_private_repository(closed: GitServer, place: Place) -> None:
-    sha = closed.make_repo("app", {"a.txt": "one"})
-    url = closed.url("app")
+async def test_a_private_repository(closed_host: GitServer, place: Place) -> None:
+    sha = closed_host.make_repo("app", {"a.txt": "one"})
+    url = closed_host.url("app")
     good = GitLogin(username=USER, password=PASSWORD)
     assert await place.fails(url) == "git_auth_failed"
     assert await place.fails(url, login=GitLogin(username=USER, password="wrong")) == "git_auth_failed"
@@ -181,19 +164,19 @@ async def test_a_private_repository(closed: GitServer, place: Place) -> None:
     assert USER.encode() not in kept
 
 
-async def test_a_login_does_not_go_to_another_host(host: GitServer, closed: GitServer, place: Place) -> None:
-    closed.make_repo("app", {"a.txt": "one"})
-    host.redirects = {"app": closed.url("app")}
-    assert await place.fails(host.url("app"), login=GitLogin(username=USER, password=PASSWORD)) == "git_auth_failed"
+async def test_a_login_does_not_go_to_another_host(git_host: GitServer, closed_host: GitServer, place: Place) -> None:
+    closed_host.make_repo("app", {"a.txt": "one"})
+    git_host.redirects = {"app": closed_host.url("app")}
+    assert await place.fails(git_host.url("app"), login=GitLogin(username=USER, password=PASSWORD)) == "git_auth_failed"
 
 
-async def test_repositories_that_are_too_large(host: GitServer, place: Place) -> None:
-    host.make_repo("many", {f"{number}.txt": "same" for number in range(30)})
-    host.make_repo("packed", {"random": os.urandom(6 * 1024**2)})
-    host.make_repo("bomb", {"zeros": bytes(6 * 1024**2)})
+async def test_repositories_that_are_too_large(git_host: GitServer, place: Place) -> None:
+    git_host.make_repo("many", {f"{number}.txt": "same" for number in range(30)})
+    git_host.make_repo("packed", {"random": os.urandom(6 * 1024**2)})
+    git_host.make_repo("bomb", {"zeros": bytes(6 * 1024**2)})
     few = Limits(seconds=30, bytes=2 * 1024**2, files=20)
     for name in ("many", "packed", "bomb"):
-        assert await place.fails(host.url(name), limits=few) == "repository_too_large"
+        assert await place.fails(git_host.url(name), limits=few) == "repository_too_large"
         assert not list((place.work / "tree").iterdir())
 
 
@@ -210,7 +193,7 @@ async def test_a_host_that_never_ends(place: Place) -> None:
         assert await place.fails(url, limits=Limits(seconds=1, bytes=1024**2, files=10)) == "timeout"
 
 
-async def test_links_that_lead_out_of_the_repository(host: GitServer, place: Place) -> None:
+async def test_links_that_lead_out_of_the_repository(git_host: GitServer, place: Place) -> None:
     files = {
         "out/Dockerfile": "-> /etc/passwd",
         "up/Dockerfile": "-> ../../../../../../../../etc/passwd",
@@ -224,8 +207,8 @@ async def test_links_that_lead_out_of_the_repository(host: GitServer, place: Pla
         "good/Dockerfile": "-> ../ignore/Dockerfile",
         "follow/passwd": "-> /etc/passwd",
     }
-    host.make_repo("app", files)
-    top = (await place.get(host.url("app"))).top
+    git_host.make_repo("app", files)
+    top = (await place.get(git_host.url("app"))).top
     for name in ("out", "up", "ring", "none", "ignore", "own"):
         with pytest.raises(Failed) as error:
             tree.dockerfile(top, tree.context(top, name), None)
@@ -239,9 +222,9 @@ async def test_links_that_lead_out_of_the_repository(host: GitServer, place: Pla
     assert tree.read(top, top / "follow" / "passwd") == ""
 
 
-async def test_folders_and_dockerfiles_that_are_not_there(host: GitServer, place: Place) -> None:
-    host.make_repo("app", {"site/Dockerfile": "FROM scratch"})
-    top = (await place.get(host.url("app"))).top
+async def test_folders_and_dockerfiles_that_are_not_there(git_host: GitServer, place: Place) -> None:
+    git_host.make_repo("app", {"site/Dockerfile": "FROM scratch"})
+    top = (await place.get(git_host.url("app"))).top
     for name in ("gone", "../x", "/etc", "site/Dockerfile", "-x", "a\x00b"):
         with pytest.raises(Failed) as error:
             tree.context(top, name)

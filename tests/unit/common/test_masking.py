@@ -1,6 +1,7 @@
 """Secrets in output: whatever way a program prints one, it does not get through."""
 
 import base64
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,7 @@ def test_what_is_too_short_would_mask_everything() -> None:
 def test_no_secret_gets_through_however_it_is_cut(secret: str, noise: str, cuts: list[int]) -> None:
     text = noise + secret + noise
     marks = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    lines = [text[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+    lines = [text[start:end] for start, end in pairwise(marks)]
     seen = shown(secret, *lines)
     assert len(seen) == len(lines)
     assert secret not in "".join(seen)
