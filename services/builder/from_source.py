@@ -165,12 +165,7 @@ async def _make(message: BuildImage, opened: Opened, site: Site, log: BuildLog, 
     await site.room.check()
     source = await _fetch(message, opened, site, log, folder)
     context = tree.context(source.top, message.root_directory)
-    dockerfile = tree.dockerfile(source.top, context, message.dockerfile_path)
-    if dockerfile is None:
-        plan = detect.plan(detect.Tree(top=source.top, folder=context), site.base_images)
-        dockerfile = folder / "Dockerfile"
-        await asyncio.to_thread(dockerfile.write_text, plan.dockerfile, encoding="utf-8")
-        await _show(message, plan, log, site.say)
+    dockerfile = await _dockerfile(message, site, log, source, context)
     progress = Progress()
     job = Job(
         message=message,
@@ -190,9 +185,24 @@ async def _make(message: BuildImage, opened: Opened, site: Site, log: BuildLog, 
         raise
     finally:
         reporting.cancel()
-    if (seen := await _held(message, site)) is None:
+    seen = await patiently(lambda: images.find(site.engine, held_as(message.app_id, message.release)))
+    if seen is None:
         raise Retry("the image went away as soon as it was built")
     return seen
+
+
+async def _dockerfile(message: BuildImage, site: Site, log: BuildLog, source: Source, context: Path) -> Path | None:
+    """The Dockerfile that is there, or one that is written for what is; None where another builder was asked for."""
+    if message.builder != "auto":
+        tree.links(source.top, context)
+        return None
+    if found := tree.dockerfile(source.top, context, message.dockerfile_path):
+        return found
+    plan = detect.plan(detect.Tree(top=source.top, folder=context), site.base_images)
+    written = source.top.with_name("Dockerfile")
+    await asyncio.to_thread(written.write_text, plan.dockerfile, encoding="utf-8")
+    await _show(message, plan, log, site.say)
+    return written
 
 
 async def _fetch(message: BuildImage, opened: Opened, site: Site, log: BuildLog, folder: Path) -> Source:

@@ -13,7 +13,7 @@ import structlog
 from libs.common.image_names import held_as, owner
 from libs.common.messages.builder import BuildImage, RegistryLogin
 from services.builder import processes
-from services.builder.build import cli, dockerfile, login
+from services.builder.build import cli, dockerfile, login, others
 from services.builder.build.cli import Cli
 from services.builder.build.limits import Limits
 from services.builder.build.log import BuildLog
@@ -35,11 +35,14 @@ logger = structlog.get_logger()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What is built: `context` and `dockerfile` are checked paths, `secrets` name → value, `work` a folder for what must not stay."""
+    """What is built: `context` and `dockerfile` are checked paths, `secrets` name → value, `work` a folder for what must not stay.
+
+    Without a Dockerfile it is built by the program that the message names.
+    """
 
     message: BuildImage
     context: Path
-    dockerfile: Path
+    dockerfile: Path | None
     commit: str
     work: Path
     logins: Sequence[RegistryLogin] = ()
@@ -68,8 +71,17 @@ class Builder:
         if found is None:
             text = "No docker on the builder's PATH can build: it takes Docker 20.10 to 22, or a newer one with its buildx plugin."
             raise because("builder_missing", text)
-        dockerfile.check(job.dockerfile.read_text(encoding="utf-8", errors="replace"))
-        command = [*_command(found, job), *dockerfile.arguments(job.message.args), *_secrets(job), "--", str(job.context)]
+        if job.dockerfile is None:
+            command = others.command(job.message, job.context)
+        else:
+            dockerfile.check(job.dockerfile.read_text(encoding="utf-8", errors="replace"))
+            command = [
+                *_command(found, job, job.dockerfile),
+                *dockerfile.arguments(job.message.args),
+                *_secrets(job),
+                "--",
+                str(job.context),
+            ]
         env = environment(self._docker_host, login.write(job.work, found, job.logins), job.work)
         async with self._bounded():
             code = await self._run(command, env, job, log, progress)
@@ -130,7 +142,8 @@ class Builder:
 
     async def _read(self, command: list[str], env: dict[str, str], job: Job, log: BuildLog, progress: Progress) -> int:
         async with processes.started(command, env=env, cwd=job.work) as process:
-            quiet = asyncio.create_task(_swallow(process.stdout))
+            # What another builder prints there is shown; the engine's own prints nothing of use.
+            quiet = asyncio.create_task(_other(process.stdout, None if job.dockerfile else log))
             try:
                 async for raw in processes.pieces(process.stderr, b"\n"):
                     text = plain(raw)
@@ -138,8 +151,12 @@ class Builder:
                     _refuse_others(progress, job.message.app_id)
                     for line in lines:
                         _show(line, log)
+                    if not lines and job.dockerfile is None:
+                        log.wrote(0, text)
                     await log.drained()
-                return await process.wait()
+                code = await process.wait()
+                await quiet
+                return code
             finally:
                 quiet.cancel()
 
@@ -172,10 +189,10 @@ def _is_output(text: str) -> bool:
     return re.match(r"#\d+ \d+\.\d+( |$)", text) is not None
 
 
-def _command(found: Cli, job: Job) -> list[str]:
+def _command(found: Cli, job: Job, path: Path) -> list[str]:
     message = job.message
     labels = {LABEL: message.deployment_id, "org.opencontainers.image.revision": job.commit, "org.opencontainers.image.source": message.url}
-    words = [found.path, "build", "--progress=plain", "--file", str(job.dockerfile), "--tag", held_as(message.app_id, message.release)]
+    words = [found.path, "build", "--progress=plain", "--file", str(path), "--tag", held_as(message.app_id, message.release)]
     return [*words, *(word for name, value in labels.items() for word in ("--label", f"{name}={value}"))]
 
 
@@ -204,9 +221,11 @@ def _show(line: Line, log: BuildLog) -> None:
         log.say(line.message, step=line.step, duration_ms=line.duration_ms)
 
 
-async def _swallow(stream: asyncio.StreamReader | None) -> None:
-    async for _ in processes.pieces(stream, b"\n"):
-        pass
+async def _other(stream: asyncio.StreamReader | None, log: BuildLog | None) -> None:
+    async for raw in processes.pieces(stream, b"\n"):
+        if log:
+            log.wrote(0, plain(raw))
+            await log.drained()
 
 
 __all__ = ["LABEL", "Builder", "Failed", "Job", "environment"]

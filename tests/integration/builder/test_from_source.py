@@ -3,8 +3,11 @@
 import asyncio
 import base64
 import contextlib
+import os
 import secrets
 from pathlib import Path
+
+import pytest
 
 from libs.common.messages.builder import (
     BuildLine,
@@ -13,12 +16,16 @@ from libs.common.messages.builder import (
     ImageFailed,
     ImageReady,
     ImageStarted,
+    RegistryLogin,
     SourceFetched,
 )
 from services.builder.settings import Settings
 from tests import images
 from tests.integration.builder.conftest import Stage, Start
+from tests.integration.builder.test_once import process
+from tests.servers import registry
 from tests.servers.git import PASSWORD, USER, GitServer
+from tests.servers.registry import RegistryServer
 
 SECRET = "correct horse battery/staple+42"
 
@@ -243,3 +250,70 @@ async def test_a_dockerfile_is_written_where_there_is_none(stage: Stage, start: 
     log = texts(await stage.log(command.deployment_id))
     assert "this is static, because index.html is there" in log
     assert "COPY . /usr/share/nginx/html" in log
+
+
+async def test_other_builders_are_used_when_they_are_asked_for(
+    stage: Stage, start: Start, git_host: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git_host.make_repo("app", {"run.py": "x"})
+    git_host.make_repo("link", {"passwd": "-> /etc/passwd"})
+    await start()
+    for release, (name, builder) in enumerate((("app", "railpack"), ("app", "cobolpack"), ("link", "pack")), 1):
+        await stage.build(git_host.url(name), release, builder=builder)
+    await stage.done()
+    codes = {event.failure.message.split(" ")[0]: event.failure.code for event in stage.all(ImageFailed)}
+    assert codes == {"railpack": "builder_missing", "'cobolpack'": "builder_missing", "passwd": "unsafe_source"}
+    # A program of that name, which does what railpack does as far as it is called.
+    program = tmp_path / "bin" / "railpack"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "building $*"\nexec docker tag {images.web()} "$5"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    command = await stage.build(git_host.url("app"), 4, builder="railpack")
+    await stage.hear(ImageReady)
+    assert "building build --progress plain --name dockup/" in texts(await stage.log(command.deployment_id))
+
+
+async def test_a_base_image_of_a_private_registry(stage: Stage, start: Start, git_host: GitServer, secret_registry: RegistryServer) -> None:
+    local = images.unheard_of()
+    reference = secret_registry.push(local, "team/base")
+    images.client().remove_image(local)
+    git_host.make_repo("app", {"Dockerfile": f"FROM {reference}\nLABEL a=b\n"})
+    await start()
+    wrong = RegistryLogin(server=secret_registry.host, username="somebody", password="wrong-password")
+    await stage.build(git_host.url("app"), 1)
+    await stage.build(git_host.url("app"), 2, registries=[wrong])
+    await stage.done()
+    assert [event.failure.code for event in stage.all(ImageFailed)] == ["base_image_not_found"] * 2
+    right = RegistryLogin(server=secret_registry.host, username=registry.USER, password=registry.PASSWORD)
+    await stage.build(git_host.url("app"), 3, registries=[right])
+    await stage.hear(ImageReady)
+    # Whoever has no login does not get what another one's brought here.
+    await stage.build(git_host.url("app"), 4)
+    await stage.done()
+    assert [event.failure.code for event in stage.all(ImageFailed)] == ["base_image_not_found"] * 3
+
+
+async def test_a_builder_that_is_killed_in_mid_build(stage: Stage, settings: Settings, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN echo beg''un; sleep 4.713; echo made")})
+    first = process(settings)
+    try:
+        command = await stage.build(git_host.url("app"))
+        await stage.logged(command.deployment_id, "begun")
+    finally:
+        first.kill()
+        first.wait()
+    assert left(settings)
+    second = process(settings)
+    try:
+        ready = await stage.hear(ImageReady)
+        await stage.done()
+    finally:
+        second.terminate()
+        assert second.wait(10) == 0
+    assert [event.event_id for event in stage.all(ImageReady)] == [f"{command.command_id}.ready"]
+    assert (len(stage.all(ImageStarted)), len(stage.all(SourceFetched)), stage.all(ImageFailed)) == (1, 1, [])
+    lines = [line.message for line in await stage.log(command.deployment_id)]
+    assert (lines.count("begun"), lines.count("made")) == (2, 1)
+    assert images.client().inspect_image(f"dockup/{stage.app_id}:r1")["Id"] == ready.image_id
+    assert not left(settings)
