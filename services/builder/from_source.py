@@ -210,7 +210,14 @@ async def _fetch(message: BuildImage, opened: Opened, site: Site, log: BuildLog,
     log.say(f"Fetching {message.commit or message.ref or 'the default branch'} of {message.url}")
     place = folder / "source"
     place.mkdir()
-    wanted = Wanted(url=message.url, ref=message.ref, commit=message.commit, login=opened.login)
+    wanted = Wanted(
+        url=message.url,
+        ref=message.ref,
+        commit=message.commit,
+        login=opened.login,
+        submodules=message.submodules,
+        lfs=message.lfs,
+    )
     source = await fetch(wanted, place, allowed=site.allowed, limits=site.limits)
     log.say(f"Fetched {source.commit[:12]}: {source.subject}", duration_ms=(time.monotonic() - began) * 1000)
     await site.say(

@@ -90,6 +90,17 @@ class GitServer:
         git(bare, "update-ref", f"refs/heads/{branch}", made)
         return made
 
+    def link(self, name: str, path: str, commit: str, branch: str = "main") -> str:
+        """Add one commit in which the folder `path` stands for a commit of another repository."""
+        bare = self.path(name)
+        index = {"GIT_INDEX_FILE": str(bare / "index.link")}
+        parent = git(bare, "rev-parse", f"refs/heads/{branch}")
+        git(bare, "read-tree", parent, env=index)
+        git(bare, "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}", env=index)
+        made = git(bare, "commit-tree", git(bare, "write-tree", env=index), "-p", parent, "-m", "A submodule")
+        git(bare, "update-ref", f"refs/heads/{branch}", made)
+        return made
+
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application; whoever puts more beside it calls it for the paths that are repositories'."""
         assert scope["type"] == "http"

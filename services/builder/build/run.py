@@ -59,6 +59,7 @@ class Builder:
         self._seconds = seconds
         self._disk_mb = disk_mb
         self._running = 0
+        self._cli: Cli | None = None
 
     @property
     def trouble(self) -> str:
@@ -67,7 +68,8 @@ class Builder:
 
     async def build(self, job: Job, log: BuildLog, progress: Progress) -> None:
         """Build the image under its private name; `Failed` when there is none. Cancelled, it returns when the steps have ended."""
-        found = await cli.find()
+        self._cli = self._cli or await cli.find()
+        found = self._cli
         if found is None:
             text = "No docker on the builder's PATH can build: it takes Docker 20.10 to 22, or a newer one with its buildx plugin."
             raise because("builder_missing", text)

@@ -12,9 +12,9 @@ from libs.common.egress import Allowed
 from libs.common.messages.builder import GitLogin
 from services.builder import processes
 from services.builder.failed import because
-from services.builder.source import grammar
+from services.builder.source import git, grammar, submodules
 from services.builder.source.git import Git, meaning
-from services.builder.source.locate import Located, locate
+from services.builder.source.locate import locate
 
 T = TypeVar("T")
 
@@ -42,18 +42,35 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ref: str | None
     commit: str | None
     login: GitLogin | None = None
+    submodules: bool = False
+    lfs: bool = False
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """What was fetched. `top` holds the files, without `.git`; `links` are folders that stand for commits of other repositories."""
+    """What was fetched. `top` holds the files, without `.git`, those of submodules among them where they were asked for."""
 
     top: Path
     commit: str
     subject: str
     author: str
     ref: str | None
-    located: Located
-    links: tuple[tuple[str, str], ...] = ()
+
+
+class _Left:
+    """What may still be fetched, of a repository and its submodules together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._files = limits.files
+        self._bytes = limits.bytes
+
+    def take(self, size: int) -> None:
+        self._files -= 1
+        self._bytes -= size
+        if self._files < 0:
+            raise because("repository_too_large", f"The repository has more than {self.limits.files} files.")
+        if self._bytes < 0:
+            raise _too_large(self.limits)
 
 
 async def fetch(wanted: Wanted, work: Path, *, allowed: Allowed, limits: Limits) -> Source:
@@ -62,7 +79,12 @@ async def fetch(wanted: Wanted, work: Path, *, allowed: Allowed, limits: Limits)
         grammar.commit(wanted.commit)
     if wanted.ref is not None:
         grammar.ref(wanted.ref)
-    return await _within(_fetch(wanted, work, allowed, limits), work, limits)
+    if wanted.lfs:
+        raise because("clone_failed", "Files of Git LFS cannot be fetched yet.", hint="Switch LFS off: its files stay pointers then.")
+    await git.require()
+    top = work / "tree"
+    top.mkdir()
+    return await _within(_fetch(wanted, work, top, allowed, _Left(limits)), work, limits)
 
 
 async def _within(call: Coroutine[Any, Any, T], work: Path, limits: Limits) -> T:
@@ -104,42 +126,50 @@ def _too_large(limits: Limits) -> Exception:
     return because("repository_too_large", f"The repository is larger than {limits.bytes // _MEGABYTE} MB.")
 
 
-async def _fetch(wanted: Wanted, work: Path, allowed: Allowed, limits: Limits) -> Source:
+async def _fetch(wanted: Wanted, work: Path, top: Path, allowed: Allowed, left: _Left) -> Source:
     located = await locate(wanted.url, wanted.login, allowed)
-    git = Git(work / "git", located, most_bytes=limits.bytes)
-    top = work / "tree"
-    top.mkdir()
-    await git.local(f"--work-tree={top}", "init", "--quiet", "--template=")
-    spec, ref = await _choose(git, wanted)
-    commit = await _bring(git, spec, limits)
-    links = await _weigh(git, commit, limits)
-    await git.local(f"--work-tree={top}", "checkout", "--force", "--quiet", "--detach", commit)
-    seen = (await git.local("log", "-1", "--no-show-signature", "--format=%an <%ae>%n%s", commit)).out.decode(errors="replace")
+    repository = Git(work / "git", located, most_bytes=left.limits.bytes)
+    await repository.local(f"--work-tree={top}", "init", "--quiet", "--template=")
+    spec, ref = await _choose(repository, wanted)
+    commit = await _bring(repository, spec, left.limits)
+    links = await _weigh(repository, commit, left)
+    await repository.local(f"--work-tree={top}", "checkout", "--force", "--quiet", "--detach", commit)
+    # Where its work tree is not beside it, git leaves a file that says where it is.
+    (top / ".git").unlink(missing_ok=True)
+    if wanted.submodules:
+        for number, part in enumerate(await submodules.wanted(repository, commit, links, located)):
+            place = work / f"part.{number}"
+            place.mkdir()
+            inner = Wanted(url=part.url, ref=None, commit=part.commit, login=part.login, submodules=True)
+            await _fetch(inner, place, submodules.folder(top, part.path), allowed, left)
+    seen = (await repository.local("log", "-1", "--no-show-signature", "--format=%an <%ae>%n%s", commit)).out.decode(errors="replace")
     author, _, subject = seen.rstrip("\n").partition("\n")
-    return Source(top=top, commit=commit, subject=subject, author=author, ref=ref, located=located, links=links)
+    return Source(top=top, commit=commit, subject=subject, author=author, ref=ref)
 
 
-async def _choose(git: Git, wanted: Wanted) -> tuple[str, str | None]:
+async def _choose(repository: Git, wanted: Wanted) -> tuple[str, str | None]:
     """What to ask the host for, and the name of the branch or tag that it is."""
     if wanted.commit:
         return wanted.commit, wanted.ref
     if wanted.ref is None:
-        return "HEAD", _default(await _listed(git, "--symref", "HEAD"))
-    found = {line.partition("\t")[2] for line in (await _listed(git, _HEADS + wanted.ref, _TAGS + wanted.ref)).splitlines()}
+        return "HEAD", _default(await _listed(repository, "--symref", "HEAD"))
+    found = {line.partition("\t")[2] for line in (await _listed(repository, _HEADS + wanted.ref, _TAGS + wanted.ref)).splitlines()}
     for name in (_HEADS + wanted.ref, _TAGS + wanted.ref):
         if name in found:
             return name, wanted.ref
     if grammar.is_commit(wanted.ref):
         return wanted.ref, None
-    raise because("ref_not_found", f"{git.url} has no branch and no tag {wanted.ref}.", hint="Name a branch, a tag, or a commit in full.")
+    raise because(
+        "ref_not_found", f"{repository.url} has no branch and no tag {wanted.ref}.", hint="Name a branch, a tag, or a commit in full."
+    )
 
 
-async def _listed(git: Git, *words: str) -> str:
+async def _listed(repository: Git, *words: str) -> str:
     """What the host says that it has. Of a host with more refs than fit, the last are read."""
     options = [word for word in words if word.startswith("-")]
-    ended = await git.remote("ls-remote", *options, "--", git.url, *(word for word in words if not word.startswith("-")))
+    ended = await repository.remote("ls-remote", *options, "--", repository.url, *(word for word in words if not word.startswith("-")))
     if ended.code:
-        raise meaning(ended, git.url)
+        raise meaning(ended, repository.url)
     return ended.out.decode(errors="replace")
 
 
@@ -150,42 +180,39 @@ def _default(text: str) -> str | None:
     return found[1] if found else None
 
 
-async def _bring(git: Git, spec: str, limits: Limits) -> str:
+async def _bring(repository: Git, spec: str, limits: Limits) -> str:
     """Fetch it and return the commit's number. A host that gives no single commits is asked for its branches, whole."""
-    ended = await git.remote(*_FETCH, "--depth=1", "--", git.url, f"+{spec}:{_KEPT}")
+    ended = await repository.remote(*_FETCH, "--depth=1", "--", repository.url, f"+{spec}:{_KEPT}")
     if ended.code and grammar.is_commit(spec) and _UNADVERTISED.search(ended.err):
-        whole = await git.remote(*_FETCH, "--", git.url, f"+{_HEADS}*:refs/dockup/heads/*", f"+{_TAGS}*:refs/dockup/tags/*")
-        ended = ended if whole.code == 0 and (await _has(git, spec)) is False else whole
+        whole = await repository.remote(*_FETCH, "--", repository.url, f"+{_HEADS}*:refs/dockup/heads/*", f"+{_TAGS}*:refs/dockup/tags/*")
+        ended = ended if whole.code == 0 and (await _has(repository, spec)) is False else whole
         if ended.code == 0:
             return spec
     if ended.code:
         # The kernel ends who writes a larger file, and git does not say why it ended.
-        full = any(path.stat().st_size >= limits.bytes for path in git.folder.glob("objects/pack/*"))
-        raise _too_large(limits) if full else meaning(ended, git.url)
-    return (await git.local("rev-parse", "--verify", "--quiet", f"{_KEPT}^{{commit}}")).out.decode().strip()
+        full = any(path.stat().st_size >= limits.bytes for path in repository.folder.glob("objects/pack/*"))
+        raise _too_large(limits) if full else meaning(ended, repository.url)
+    return (await repository.local("rev-parse", "--verify", "--quiet", f"{_KEPT}^{{commit}}")).out.decode().strip()
 
 
-async def _has(git: Git, commit: str) -> bool:
-    ended = await processes.run(git.command("cat-file", "-e", f"{commit}^{{commit}}"), env=git.offline, cwd=git.folder.parent)
+async def _has(repository: Git, commit: str) -> bool:
+    ended = await processes.run(
+        repository.command("cat-file", "-e", f"{commit}^{{commit}}"), env=repository.offline, cwd=repository.folder.parent
+    )
     return ended.code == 0
 
 
-async def _weigh(git: Git, commit: str, limits: Limits) -> tuple[tuple[str, str], ...]:
+async def _weigh(repository: Git, commit: str, left: _Left) -> dict[str, str]:
     """Count what a check-out would write, before it does; return the folders that stand for other repositories' commits."""
-    files = total = 0
-    links: list[tuple[str, str]] = []
-    command = git.command("ls-tree", "-r", "-l", "-z", "--full-tree", commit)
-    async with processes.started(command, env=git.offline, cwd=git.folder.parent) as process:
+    links: dict[str, str] = {}
+    command = repository.command("ls-tree", "-r", "-l", "-z", "--full-tree", commit)
+    async with processes.started(command, env=repository.offline, cwd=repository.folder.parent) as process:
         async for entry in processes.pieces(process.stdout, b"\0"):
             told, _, name = entry.partition(b"\t")
             mode, _kind, sha, size = told.split()
-            files, total = files + 1, total + (int(size) if size.isdigit() else 0)
-            if files > limits.files:
-                raise because("repository_too_large", f"The repository has more than {limits.files} files.")
-            if total > limits.bytes:
-                raise _too_large(limits)
+            left.take(int(size) if size.isdigit() else 0)
             if mode == _GITLINK:
-                links.append((name.decode(errors="surrogateescape"), sha.decode()))
+                links[name.decode(errors="surrogateescape")] = sha.decode()
         if await process.wait():
-            raise because("clone_failed", f"{git.url}: the commit cannot be read.")
-    return tuple(links)
+            raise because("clone_failed", f"{repository.url}: the commit cannot be read.")
+    return links

@@ -16,6 +16,7 @@ Username*) printf '%s\\n' "$DOCKUP_GIT_USERNAME" ;;
 *) printf '%s\\n' "$DOCKUP_GIT_PASSWORD" ;;
 esac
 """
+_OLDEST = (2, 37)
 _PASSED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 _FIXED = {
     "LC_ALL": "C.UTF-8",
@@ -107,6 +108,17 @@ class Git:
         if ended.code:
             raise meaning(ended, self.url)
         return ended
+
+
+async def require() -> None:
+    """`Failed` where git is not there, or too old to be given an address: it would look the host up again, and anew."""
+    try:
+        ended = await processes.run(["git", "--version"], env=_environment(Path("/git")), cwd=Path("/"))
+    except OSError as error:
+        raise because("builder_missing", "git is not on the PATH of the builder.") from error
+    found = re.search(r"(\d+)\.(\d+)", ended.out.decode(errors="replace"))
+    if found is None or (int(found[1]), int(found[2])) < _OLDEST:
+        raise because("builder_missing", "git is older than 2.37, and cannot be held to an address that was checked.")
 
 
 def _environment(folder: Path) -> dict[str, str]:

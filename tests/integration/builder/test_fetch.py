@@ -12,6 +12,7 @@ from libs.common.messages.builder import GitLogin
 from services.builder.failed import Failed
 from services.builder.source import fetch, tree
 from services.builder.source.fetch import Limits, Source, Wanted
+from services.builder.source.submodules import resolved
 from tests.servers.git import PASSWORD, USER, GitServer, git
 
 LOOPBACK = egress.parse(["127.0.0.0/8"])
@@ -34,11 +35,14 @@ class Place:
         login: GitLogin | None = None,
         allowed: Allowed = LOOPBACK,
         limits: Limits = LIMITS,
+        submodules: bool = False,
     ) -> Source:
         self._count += 1
         self.work = self._folder / str(self._count)
         self.work.mkdir()
-        return await fetch.fetch(Wanted(url=url, ref=ref, commit=commit, login=login), self.work, allowed=allowed, limits=limits)
+        return await fetch.fetch(
+            Wanted(url=url, ref=ref, commit=commit, login=login, submodules=submodules), self.work, allowed=allowed, limits=limits
+        )
 
     async def fails(self, url: str, **more: object) -> str:
         with pytest.raises(Failed) as error:
@@ -233,3 +237,43 @@ async def test_folders_and_dockerfiles_that_are_not_there(git_host: GitServer, p
         with pytest.raises(Failed) as error:
             tree.dockerfile(top, tree.context(top, "site"), name)
         assert error.value.failure.code == "dockerfile_not_found", name
+
+
+async def test_submodules_where_they_are_asked_for(git_host: GitServer, place: Place) -> None:
+    inner = git_host.make_repo("team/inner", {"c.txt": "inner"})
+    outer = git_host.make_repo("team/outer", {"b.txt": "outer", ".gitmodules": module("inner", "deep/inner", "../inner.git")})
+    outer = git_host.link("team/outer", "deep/inner", inner)
+    git_host.make_repo("team/app", {"a.txt": "a", ".gitmodules": module("lib", "lib", "../outer.git")})
+    git_host.link("team/app", "lib", outer)
+    source = await place.get(git_host.url("team/app"), submodules=True)
+    assert (source.top / "lib" / "deep" / "inner" / "c.txt").read_text() == "inner"
+    assert not list(source.top.rglob(".git"))
+    bare = await place.get(git_host.url("team/app"))
+    assert list((bare.top / "lib").iterdir()) == []
+
+    for url, code in {
+        "https://169.254.169.254/x": "address_refused",
+        "file:///etc": "source_invalid",
+        "-u/x": "source_invalid",
+        "../../../gone.git": "repository_not_found",
+    }.items():
+        git_host.commit("team/app", {".gitmodules": module("lib", "lib", url)})
+        assert await place.fails(git_host.url("team/app"), submodules=True) == code, url
+
+
+def module(name: str, path: str, url: str) -> str:
+    return f'[submodule "{name}"]\n\tpath = {path}\n\turl = {url}\n'
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("git@github.com:a/b.git", "https://github.com/a/b.git"),
+        ("ssh://git@github.com/a/b", "https://github.com/a/b"),
+        ("../x.git", "https://h/a/x.git"),
+        ("./x.git", "https://h/a/b.git/x.git"),
+        ("https://u@h/x", "https://u@h/x"),
+    ],
+)
+def test_addresses_of_submodules(url: str, target: str) -> None:
+    assert resolved("https://h/a/b.git", url) == target
