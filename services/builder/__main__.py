@@ -60,7 +60,9 @@ async def _site(settings: Settings, bus: Bus, engine: Engine, deleted: Deleted) 
 
     home = Path(settings.home)
     room = Room(engine, settings.docker_host, settings.disk_full_percent)
-    values = limits.wanted(await patiently(engine.info), memory_mb=settings.build_memory_mb, cpus=settings.build_cpus)
+    values = limits.wanted(
+        await patiently(engine.info), memory_mb=settings.build_memory_mb, cpus=settings.build_cpus, pids=settings.build_pids
+    )
     held = Limits(values, home / work.FOLDER / "limits.json")
     # What a builder that was killed in mid-build left.
     held.restore()

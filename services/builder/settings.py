@@ -20,9 +20,9 @@ class Settings(Common, frozen=True, kw_only=True):
     While the engine's disk is `disk_full_percent` full, no image is fetched, loaded or built.
 
     From source: `egress_allow` names what may be reached although it is not public, `clone_seconds` and `source_max_…` bound a fetch.
-    `build_concurrency` 0 is one build on two cores and half as many as cores on more; `build_memory_mb` 0 half of the memory and
-    `build_cpus` 0 all cores but one, for all builds together; `build_seconds` and `build_disk_mb` bound one build, `build_cache_mb` what
-    the engine keeps for the next ones. `base_images` are `language=image`.
+    `build_concurrency` 0 is one build on two cores and half as many as cores on more. For all builds together, `build_memory_mb` 0 is half
+    of the memory and `build_cpus` 0 all cores but one, and `build_pids` bounds processes. `build_seconds` and `build_disk_mb` bound one
+    build, `build_cache_mb` what the engine keeps for the next ones. `base_images` are `language=image`.
     """
 
     secret_key: str
@@ -40,6 +40,7 @@ class Settings(Common, frozen=True, kw_only=True):
     build_seconds: Annotated[float, Meta(ge=1)] = 1800
     build_memory_mb: Annotated[int, Meta(ge=0)] = 0
     build_cpus: Annotated[float, Meta(ge=0)] = 0
+    build_pids: Annotated[int, Meta(ge=16)] = 4096
     build_disk_mb: Annotated[int, Meta(ge=1)] = 20_480
     build_cache_mb: Annotated[int, Meta(ge=0)] = 10_240
     base_images: tuple[str, ...] = ()

@@ -14,7 +14,6 @@ import structlog
 from libs.common.engine.connect import EngineInfo
 
 ROOT = Path("/sys/fs/cgroup")
-PIDS = 4_096
 _SHARES = 512
 """Half of what a container gets when both want the processor."""
 _PERIOD = 100_000
@@ -30,7 +29,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[tuple[str, str], ...]
 
 
-def wanted(info: EngineInfo, *, memory_mb: int, cpus: float, root: Path = ROOT) -> Values:
+def wanted(info: EngineInfo, *, memory_mb: int, cpus: float, pids: int, root: Path = ROOT) -> Values:
     """The limits as files. 0 stands for half of the machine's memory, and for all of its cores but one, at least one."""
     group = _GROUPS.get(info.cgroup_driver, _GROUPS["cgroupfs"])
     memory = str((memory_mb or max(512, info.memory_mb // 2)) * _MEGABYTE)
@@ -41,7 +40,7 @@ def wanted(info: EngineInfo, *, memory_mb: int, cpus: float, root: Path = ROOT) 
             ("memory.swap.max", "0"),
             ("cpu.max", f"{quota} {_PERIOD}"),
             ("cpu.weight", "50"),
-            ("pids.max", str(PIDS)),
+            ("pids.max", str(pids)),
         )
         return Values(files=tuple((str(root / group / name), value) for name, value in names))
     files = (
@@ -49,7 +48,7 @@ def wanted(info: EngineInfo, *, memory_mb: int, cpus: float, root: Path = ROOT) 
         ("memory", "memory.memsw.limit_in_bytes", memory),
         ("cpu", "cpu.cfs_quota_us", quota),
         ("cpu", "cpu.shares", str(_SHARES)),
-        ("pids", "pids.max", str(PIDS)),
+        ("pids", "pids.max", str(pids)),
     )
     return Values(files=tuple((str(root / controller / group / name), value) for controller, name, value in files))
 

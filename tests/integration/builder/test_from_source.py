@@ -209,6 +209,18 @@ async def test_a_step_that_uses_too_much_memory(stage: Stage, start: Start, git_
     assert limited() == before
 
 
+async def test_a_step_that_forks_without_end(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN i=0; while [ $i -lt 400 ]; do sleep 4714 & i=$((i+1)); done; echo all")})
+    await start(build_pids=100)
+    command = await stage.build(git_host.url("app"))
+    failed = (await stage.hear(ImageFailed)).failure
+    assert failed.code == "build_failed"
+    assert "fork" in "".join(failed.evidence)
+    await stage.done()
+    assert "all" not in [line.message for line in await stage.log(command.deployment_id)]
+    assert not running("4714")
+
+
 async def test_builds_that_take_too_long_or_too_much_disk(stage: Stage, start: Start, git_host: GitServer) -> None:
     git_host.make_repo("slow", {"Dockerfile": dockerfile("RUN sleep 4712")})
     git_host.make_repo("full", {"Dockerfile": dockerfile("RUN busybox dd if=/dev/zero of=/big bs=1M count=3000; sleep 4712")})

@@ -213,7 +213,7 @@ def test_logins_are_for_their_registries_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_limits_are_put_on_and_taken_off_again(tmp_path: Path, version: str) -> None:
     info = EngineInfo(id="x", ncpu=4, memory_mb=4096, cgroup_version=version, cgroup_driver="cgroupfs", version="20")
-    values = limits.wanted(info, memory_mb=0, cpus=1.5, root=tmp_path)
+    values = limits.wanted(info, memory_mb=0, cpus=1.5, pids=4096, root=tmp_path)
     before = {}
     for name, _ in values.files:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
@@ -234,6 +234,6 @@ def test_limits_are_put_on_and_taken_off_again(tmp_path: Path, version: str) -> 
 def test_limits_that_cannot_be_set_are_told(tmp_path: Path) -> None:
     (tmp_path / "memory").write_text("a file")
     info = EngineInfo(id="x", ncpu=1, memory_mb=100, cgroup_version="1", cgroup_driver="cgroupfs", version="20")
-    held = Limits(limits.wanted(info, memory_mb=0, cpus=0, root=tmp_path), tmp_path / "limits.json")
+    held = Limits(limits.wanted(info, memory_mb=0, cpus=0, pids=4096, root=tmp_path), tmp_path / "limits.json")
     with held.applied():
         assert held.trouble.startswith("builds are not limited")
