@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import contextlib
+import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -33,16 +35,19 @@ _ENV = {
 class GitServer:
     """Repositories under `root`, served at `url(name)` once `start()` was called. With `login` it wants (user, password).
 
-    `redirects` maps a repository's name to an address that is answered with 302 instead; `asked` are the paths that came.
+    `redirects` maps a repository's name to an address that is answered with 302 instead; `asked` are the paths that came. `large` are
+    files of Git LFS by their number, fetched from `large_at`, which is this server unless a test says otherwise.
     """
 
     def __init__(self, root: Path, *, login: tuple[str, str] | None = None) -> None:
         self.root = root
         self.login = login
         self.redirects: dict[str, str] = {}
+        self.large: dict[str, bytes] = {}
         self.asked: list[str] = []
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
+        self.large_at = ""
         self.port = int(self._socket.getsockname()[1])
         self._server = uvicorn.Server(uvicorn.Config(self.app, interface="asgi3", log_level="error", lifespan="off"))
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -113,8 +118,29 @@ class GitServer:
             await _answer(send, 302, [(b"location", f"{self.redirects[name]}{rest}?{query}".encode())], b"")
         elif self.login and headers.get("authorization") != _basic(*self.login):
             await _answer(send, 401, [(b"www-authenticate", b'Basic realm="git"')], b"who are you?")
+        elif scope["path"].endswith("/info/lfs/objects/batch"):
+            await self._batch(receive, send)
+        elif scope["path"].startswith("/large.git/"):
+            await _answer(send, 200, [], self.large[scope["path"].rpartition("/")[2]])
         else:
             await self._backend(scope, headers, query, receive, send)
+
+    def make_large(self, content: bytes) -> str:
+        """Keep a file of Git LFS, and return its pointer."""
+        oid = hashlib.sha256(content).hexdigest()
+        self.large[oid] = content
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
+
+    async def _batch(self, receive: Receive, send: Send) -> None:
+        wanted = json.loads((await receive())["body"])
+        header = {"Authorization": _basic(*self.login)} if self.login else {}
+        base = self.large_at or f"http://127.0.0.1:{self.port}/large.git"
+        objects = [
+            {**each, "actions": {"download": {"href": f"{base}/{each['oid']}?x=1", "header": header}}}
+            for each in wanted["objects"]
+            if each["oid"] in self.large
+        ]
+        await _answer(send, 200, [(b"content-type", b"application/vnd.git-lfs+json")], json.dumps({"objects": objects}).encode())
 
     async def _backend(self, scope: Scope, headers: Mapping[str, str], query: str, receive: Receive, send: Send) -> None:
         env = {

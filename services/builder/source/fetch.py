@@ -12,7 +12,7 @@ from libs.common.egress import Allowed
 from libs.common.messages.builder import GitLogin
 from services.builder import processes
 from services.builder.failed import because
-from services.builder.source import git, grammar, submodules
+from services.builder.source import git, grammar, lfs, submodules
 from services.builder.source.git import Git, meaning
 from services.builder.source.locate import locate
 
@@ -65,6 +65,7 @@ class _Left:
         self._bytes = limits.bytes
 
     def take(self, size: int) -> None:
+        """Count one file; `Failed` when it is one, or a byte, too many."""
         self._files -= 1
         self._bytes -= size
         if self._files < 0:
@@ -79,8 +80,6 @@ async def fetch(wanted: Wanted, work: Path, *, allowed: Allowed, limits: Limits)
         grammar.commit(wanted.commit)
     if wanted.ref is not None:
         grammar.ref(wanted.ref)
-    if wanted.lfs:
-        raise because("clone_failed", "Files of Git LFS cannot be fetched yet.", hint="Switch LFS off: its files stay pointers then.")
     await git.require()
     top = work / "tree"
     top.mkdir()
@@ -136,11 +135,13 @@ async def _fetch(wanted: Wanted, work: Path, top: Path, allowed: Allowed, left: 
     await repository.local(f"--work-tree={top}", "checkout", "--force", "--quiet", "--detach", commit)
     # Where its work tree is not beside it, git leaves a file that says where it is.
     (top / ".git").unlink(missing_ok=True)
+    if wanted.lfs:
+        await lfs.replace(top, located, allowed, left.take)
     if wanted.submodules:
         for number, part in enumerate(await submodules.wanted(repository, commit, links, located)):
             place = work / f"part.{number}"
             place.mkdir()
-            inner = Wanted(url=part.url, ref=None, commit=part.commit, login=part.login, submodules=True)
+            inner = Wanted(url=part.url, ref=None, commit=part.commit, login=part.login, submodules=True, lfs=wanted.lfs)
             await _fetch(inner, place, submodules.folder(top, part.path), allowed, left)
     seen = (await repository.local("log", "-1", "--no-show-signature", "--format=%an <%ae>%n%s", commit)).out.decode(errors="replace")
     author, _, subject = seen.rstrip("\n").partition("\n")

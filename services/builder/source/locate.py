@@ -40,7 +40,7 @@ async def locate(url: str, login: GitLogin | None, allowed: Allowed) -> Located:
     """Ask the host for the repository; `Failed` when it, or where it leads, may not be reached, or has no such repository."""
     here = grammar.address(url)
     for _ in range(_HOPS):
-        route = await _route(here, allowed)
+        route = await route_to(here, allowed)
         answer = await _ask(here, route)
         if answer.status not in _REDIRECTS:
             return _end(Located(address=here, route=route, login=login), answer.status)
@@ -50,7 +50,8 @@ async def locate(url: str, login: GitLogin | None, allowed: Allowed) -> Located:
     raise because("clone_failed", f"{url} is redirected more than {_HOPS} times.")
 
 
-async def _route(address: Address, allowed: Allowed) -> Route:
+async def route_to(address: Address, allowed: Allowed) -> Route:
+    """Look the host up and check what it leads to; `Failed` where that may not be reached."""
     try:
         route = await egress.resolve(address.host, address.port, allowed)
     except AddressRefused as error:

@@ -36,12 +36,13 @@ class Place:
         allowed: Allowed = LOOPBACK,
         limits: Limits = LIMITS,
         submodules: bool = False,
+        lfs: bool = False,
     ) -> Source:
         self._count += 1
         self.work = self._folder / str(self._count)
         self.work.mkdir()
         return await fetch.fetch(
-            Wanted(url=url, ref=ref, commit=commit, login=login, submodules=submodules), self.work, allowed=allowed, limits=limits
+            Wanted(url=url, ref=ref, commit=commit, login=login, submodules=submodules, lfs=lfs), self.work, allowed=allowed, limits=limits
         )
 
     async def fails(self, url: str, **more: object) -> str:
@@ -259,6 +260,31 @@ async def test_submodules_where_they_are_asked_for(git_host: GitServer, place: P
     }.items():
         git_host.commit("team/app", {".gitmodules": module("lib", "lib", url)})
         assert await place.fails(git_host.url("team/app"), submodules=True) == code, url
+
+
+async def test_large_files_where_they_are_asked_for(closed_host: GitServer, place: Place) -> None:
+    content = os.urandom(300_000)
+    pointer = closed_host.make_large(content)
+    closed_host.make_repo("app", {"model.bin": pointer, "a.txt": "one"})
+    url, login = closed_host.url("app"), GitLogin(username=USER, password=PASSWORD)
+    assert ((await place.get(url, login=login)).top / "model.bin").read_text() == pointer
+    source = await place.get(url, login=login, lfs=True)
+    assert (source.top / "model.bin").read_bytes() == content
+    assert sorted(path.name for path in source.top.iterdir()) == ["a.txt", "model.bin"]
+
+    small = Limits(seconds=30, bytes=200_000, files=10)
+    assert await place.fails(url, login=login, lfs=True, limits=small) == "repository_too_large"
+    closed_host.large_at = "http://169.254.169.254/latest"
+    assert await place.fails(url, login=login, lfs=True) == "address_refused"
+    closed_host.large_at = "file:///etc"
+    assert await place.fails(url, login=login, lfs=True) == "clone_failed"
+    closed_host.large_at = ""
+    oid = next(iter(closed_host.large))
+    for wrong in (os.urandom(300_000), os.urandom(300_001)):
+        closed_host.large[oid] = wrong
+        assert await place.fails(url, login=login, lfs=True) == "clone_failed"
+    closed_host.large.clear()
+    assert await place.fails(url, login=login, lfs=True) == "clone_failed"
 
 
 def module(name: str, path: str, url: str) -> str:
