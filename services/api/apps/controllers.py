@@ -52,7 +52,7 @@ class ProjectAppController(Controller):
             project = await project_to_change(tx, principal, project_id, "write")
             app = await service.create(tx, core.vault, project.id, data, core.settings)
             if dry_run:
-                return planned(tx, plans.create(app.slug, app.image, host(app.slug, core.settings.base_domain)))
+                return planned(tx, plans.create(app.slug, app.image, host(app.slug, core.settings.base_domain), app.git_repo_url))
             view = to_view(app, core.settings, time.time())
             return Answer(status=201, body=msgspec.json.encode(view), headers=headers_of(app))
 

@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.common import clock, ids, log, subjects
 from libs.common.messages.api import Desired, Recorded
-from libs.common.messages.builder import CollectImages, LoadImage, PrepareImage
+from libs.common.messages.builder import BuildImage, CollectImages, LoadImage, PrepareImage
 from services.api.audit.caller import Act
 from services.api.db.outbox_row import Entry, Kind
 
-Command = PrepareImage | LoadImage | CollectImages
-_SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", LoadImage: "builder", CollectImages: "builder"}
+Command = PrepareImage | BuildImage | LoadImage | CollectImages
+_SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", BuildImage: "builder", LoadImage: "builder", CollectImages: "builder"}
 
 
 class Tx:

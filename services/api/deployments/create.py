@@ -26,7 +26,7 @@ async def find_or_create(tx: Tx, core: Core, principal: Principal, slug: str, bo
     _check(slug, body)
     if not body.create:
         app = await lookup.to_change(tx, principal, slug, "deploy")
-        apps.set_image(app, body.image, core.vault)
+        apps.set_image(app, body.image, core.vault, core.settings)
         return app
     require(principal, "write")
     try:

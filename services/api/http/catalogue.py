@@ -73,8 +73,13 @@ _STATE = (
     _code(409, "conflict", "The present state does not allow this", "Read the resource again and decide anew."),
     _code(409, "slug_taken", "The slug is in use or was used by another project", "Choose another slug, or update the app that has it."),
     _code(409, "email_taken", "A user with this email exists", "Use another email, or PUT /api/v1/users/{id} to change that user."),
-    _code(409, "nothing_to_deploy", "The app has no image", "Set image with PUT /api/v1/apps/{app}, or send it with the deploy."),
-    _code(409, "source_not_available", "This app cannot be deployed from that source", "Deploy an image: send image."),
+    _code(
+        409,
+        "nothing_to_deploy",
+        "The app has neither an image nor a repository",
+        "Set image or git_repo_url with PUT /api/v1/apps/{app}, or send an image with the deploy.",
+    ),
+    _code(409, "source_not_available", "This app cannot be deployed from that source", "Set git_repo_url, or deploy an image."),
     _code(
         409,
         "image_not_kept",

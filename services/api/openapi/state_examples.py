@@ -5,7 +5,7 @@ from typing import Any
 from libs.common.messages.metrics import HistoryPoint
 from libs.common.messages.runtime import LogLine
 from libs.common.states import ReplicaState
-from services.api.apps.grammar import EnvName, EnvValue
+from services.api.apps.grammar import BuildBody, EnvName, EnvValue
 from services.api.apps.plans import Plan, PlanStep
 from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, HealthCheckView, NewApp
 from services.api.deployments.moves import Phase
@@ -165,13 +165,13 @@ INSTANCES: tuple[Any, ...] = (
     _app,
     AppPage(items=[_app]),
     NewApp(name="demo", slug="demo", image="nginx:alpine", internal_port=80),
-    AppUpdate(memory_limit=512, replicas=2),
+    AppUpdate(git_repo_url="owner/repo", git_branch="main", root_directory="web", build=BuildBody(secrets=["NPM_TOKEN"])),
     AppGone(id=_APP_ID, slug="demo", deleted_at=_LATER),
     Plan(plan=[_step]),
     _deployment,
     DeploymentPage(items=[_deployment]),
     RollbackBody(deployment_id=_DEPLOYMENT_ID),
-    DeployBody(image="nginx:1.29-alpine"),
+    DeployBody(ref="v1.4.0"),
     DeployBySlugBody(create=True, project="My Project", image="nginx:alpine", internal_port=80),
     _event,
     EventPage(items=[_event], next_after=42),

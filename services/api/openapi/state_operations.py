@@ -37,7 +37,7 @@ OPERATIONS: dict[str, Operation] = {
         errors=("precondition_failed", "app_deleting", "memory_in_use", "quota_exceeded", *_SETTINGS), answers={200: App | Plan}
     ),
     "deleteApp": Operation(errors=("precondition_failed",), answers={200: AppGone | Plan, 202: App}),
-    "deployApp": Operation(errors=(*_DEPLOY, *_UPLOAD), answers=_DEPLOY_ANSWERS, body=DeployBody, uploads=True),
+    "deployApp": Operation(errors=(*_DEPLOY, *_UPLOAD, "image_with_git"), answers=_DEPLOY_ANSWERS, body=DeployBody, uploads=True),
     "deployBySlug": Operation(
         errors=(*_DEPLOY, *_UPLOAD, "slug_taken", "memory_in_use", "quota_exceeded", *_SETTINGS),
         answers=_DEPLOY_ANSWERS,
