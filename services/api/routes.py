@@ -4,6 +4,7 @@ from litestar.types import ControllerRouterHandler
 
 from services.api.apps.controllers import AppController, ProjectAppController
 from services.api.audit.controllers import AuditController
+from services.api.build_logs.controllers import BuildLogController
 from services.api.deployments.controllers import DeployController, DeploymentController
 from services.api.env.controllers import EnvController
 from services.api.events.controllers import EventController
@@ -20,6 +21,7 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     AppController,
     DeployController,
     DeploymentController,
+    BuildLogController,
     LifecycleController,
     EnvController,
     EventController,

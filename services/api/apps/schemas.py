@@ -60,7 +60,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     root_directory: str | None = None
     dockerfile_path: str | None = None
     watch_paths: list[str] = []
-    build: Build = Build()
+    build: Build
     internal_port: int
     command: list[str] | None
     env_keys: list[str]

@@ -156,6 +156,29 @@ async def get(session: AsyncSession, principal: Principal, deployment_id: str, s
     return to_view(row[0], row[1], row[2], settings)
 
 
+@lru_cache(maxsize=256)
+def _status(principal: Principal) -> Select[str]:
+    return _one(principal).with_only_columns(DeploymentRow.status)
+
+
+async def status_of(session: AsyncSession, principal: Principal, deployment_id: str) -> str:
+    """`404` for a deployment that is not there, or out of sight."""
+    status = (await session.execute(_status(principal), {"deployment_id": deployment_id})).scalar_one_or_none()
+    if status is None:
+        raise not_found("deployment", deployment_id)
+    return status
+
+
+async def dockerfile_of(session: AsyncSession, principal: Principal, deployment_id: str) -> str:
+    """The one that was written for it; `404` where the source had its own, or nothing was built."""
+    query = _one(principal).with_only_columns(DeploymentRow.dockerfile)
+    row = (await session.execute(query, {"deployment_id": deployment_id})).one_or_none()
+    if row is None or row[0] is None:
+        raise not_found("written Dockerfile of deployment", deployment_id)
+    text: str = row[0]
+    return text
+
+
 async def page(
     session: AsyncSession, principal: Principal, app_id: str, *, before: int | None, limit: int, settings: Settings
 ) -> tuple[list[Deployment], int | None]:
@@ -192,6 +215,6 @@ def to_view(row: DeploymentRow, image: str, slug: str, settings: Settings) -> De
         links={
             "self": f"/api/v1/deployments/{row.id}",
             "app": f"/api/v1/apps/{row.app_id}",
-            "logs": f"/api/v1/apps/{row.app_id}/logs?deployment_id={row.id}",
+            "logs": f"/api/v1/deployments/{row.id}/logs",
         },
     )

@@ -110,6 +110,7 @@ _STATE = (
     _code(410, "cursor_expired", "The cursor is outside of what is kept", "Start again with after set to restart_after."),
     _code(412, "precondition_failed", "The resource changed since it was read", "Read it again, take its new ETag, and repeat the change."),
     _code(422, "deployment_failed", "The deployment failed", "Read deployment.failure: it has the code, the evidence and a hint."),
+    _code(426, "upgrade_required", "This address speaks WebSocket", "Open it with a WebSocket client, and the token in the query."),
     _code(422, "idempotency_key_reused", "The Idempotency-Key was used with another request", "Use a new key for a new request."),
 )
 
@@ -134,6 +135,13 @@ _SERVER = (
         "stats_unavailable",
         "What the app uses is not known now",
         "Try again soon; GET /api/v1/system/status shows what is away, and GET /api/v1/apps/{app} the last sync.",
+        retryable=True,
+    ),
+    _code(
+        503,
+        "logs_unavailable",
+        "The log cannot be read now",
+        "Try again soon; GET /api/v1/system/status shows what is away.",
         retryable=True,
     ),
     _code(

@@ -8,6 +8,8 @@ from libs.common.states import ReplicaState
 from services.api.apps.grammar import BuildBody, EnvName, EnvValue
 from services.api.apps.plans import Plan, PlanStep
 from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, HealthCheckView, NewApp
+from services.api.apps.source import Build
+from services.api.build_logs.schemas import DeploymentLog, LogEntry
 from services.api.deployments.moves import Phase
 from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
 from services.api.events.schemas import Event, EventPage
@@ -55,6 +57,7 @@ _app = App(
     slug="demo",
     url=_URL,
     image="nginx:alpine",
+    build=Build(),
     internal_port=80,
     command=None,
     env_keys=["DATABASE_URL"],
@@ -110,6 +113,7 @@ _event = Event(
     data={},
 )
 _line = LogLine(at=_LATER, stream="stdout", replica=_REPLICA, message="listening on 0.0.0.0:80")
+_entry = LogEntry(cursor="1284.0", at=_LATER, stream="build", step=3, message="#3 [2/4] RUN npm ci: done in 12.4 s", duration_ms=12_400)
 _replica_stats = ReplicaStats(
     replica=_REPLICA,
     container_id="3f" * 32,
@@ -176,6 +180,7 @@ INSTANCES: tuple[Any, ...] = (
     _event,
     EventPage(items=[_event], next_after=42),
     Logs(items=[_line]),
+    DeploymentLog(items=[_entry], next_after=_entry.cursor, ended=True),
     _stats,
     History(interval_seconds=30, points=[_point]),
 )

@@ -8,8 +8,10 @@ import httpx
 import msgspec
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 
 from libs.common import ids
+from services.api.deployments.models import DeploymentRow
 from services.api.http.permissions import ALLOWED, PERMISSIONS, Actor, Where, page, verdict
 from services.api.openapi.document import build
 from tests.servers.api import EMAIL, PASSWORD, ApiServer
@@ -110,6 +112,14 @@ async def _deployment(people: People) -> Values:
     return {"deployment_id": made["id"]}
 
 
+async def _with_dockerfile(people: People) -> Values:
+    values = await _deployment(people)
+    statement = update(DeploymentRow).where(DeploymentRow.id == values["deployment_id"]).values(dockerfile="FROM scratch")
+    async with people.api.core.db.begin() as tx:
+        await tx.connection.execute(statement)
+    return values
+
+
 async def _member(people: People) -> Values:
     user_id = await people.new_user()
     await people.clients["owner"].put(f"/projects/{people.project}/members/{user_id}", json={"role": "viewer"})
@@ -142,7 +152,7 @@ BY_PARAMETER: dict[str, Callable[[People], Awaitable[Values]]] = {
     "project_id": _project,
     "user_id": _user,
 }
-BY_OPERATION = {"removeMember": _member, "setMember": _member, "deleteProject": _disposable}
+BY_OPERATION = {"getDeploymentDockerfile": _with_dockerfile, "removeMember": _member, "setMember": _member, "deleteProject": _disposable}
 BODIES: dict[str, Any] = {
     "createProject": {"name": "more"},
     "updateProject": {"name": "walked"},
