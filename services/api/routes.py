@@ -11,6 +11,7 @@ from services.api.events.controllers import EventController
 from services.api.lifecycle.controllers import LifecycleController
 from services.api.projects.controllers import MemberController, ProjectController
 from services.api.recovery.controllers import RecoveryController
+from services.api.registries.controllers import RegistryController
 from services.api.secrets.controllers import SecretsController
 from services.api.stats.controllers import StatsController
 
@@ -24,6 +25,7 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     BuildLogController,
     LifecycleController,
     EnvController,
+    RegistryController,
     EventController,
     RecoveryController,
     SecretsController,

@@ -54,6 +54,9 @@ BuildSecrets = Annotated[list[EnvName], msgspec.Meta(max_length=50, description=
 BuildArgs = Annotated[dict[EnvName, Annotated[str, msgspec.Meta(max_length=8192, pattern=r"^[^\x00]*$")]], msgspec.Meta(max_length=100)]
 
 
+RegistryId = Annotated[str, msgspec.Meta(pattern=r"^reg_[0-9a-z]{1,36}$", description="the id of one of your registries")]
+
+
 class BuildBody(Body, frozen=True, kw_only=True):
     """How a repository becomes an image.
 

@@ -19,6 +19,7 @@ from services.api.apps.grammar import (
     Image,
     Memory,
     Port,
+    RegistryId,
     RelativePath,
     Replicas,
     Slug,
@@ -106,7 +107,6 @@ class Later(Body, frozen=True, kw_only=True):
     """Fields of the contract whose features this version does not have. They come back as they were read, or not at all."""
 
     release_command: Command | Unset | None = UNSET
-    registry_id: str | Unset | None = UNSET
     domains: list[str] | Unset = UNSET
 
 
@@ -127,6 +127,7 @@ class Settings(Later, frozen=True, kw_only=True):
     watch_paths: WatchPaths | Unset | None = UNSET
     auto_deploy: bool | Unset = UNSET
     build: BuildBody | Unset | None = UNSET
+    registry_id: RegistryId | Unset | None = UNSET
     internal_port: Port | Unset = UNSET
     command: Command | Unset | None = UNSET
     env: dict[EnvName, EnvValue | None] | Unset = UNSET

@@ -15,7 +15,7 @@ from services.api.deployments.moves import Frozen
 from services.api.http.problems import FieldError, Problem, invalid
 
 _frozen = msgspec.json.Decoder(Frozen)
-_COLUMNS = ("name", "image", "replicas", "cpu_limit", "memory_limit")
+_COLUMNS = ("name", "image", "registry_id", "replicas", "cpu_limit", "memory_limit")
 _FROZEN = ("internal_port", "command", "health_check", "drain_seconds", "env_secret")
 _MOVING = frozenset(
     {

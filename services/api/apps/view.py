@@ -45,6 +45,7 @@ def to_view(app: AppRow, settings: Settings, now: float) -> App:
         watch_paths=watch_paths_of(app),
         auto_deploy=app.auto_deploy,
         build=build_of(app),
+        registry_id=app.registry_id,
         internal_port=frozen.internal_port,
         command=list(frozen.command) if frozen.command is not None else None,
         env_keys=_keys.decode(app.env_keys),
@@ -99,7 +100,7 @@ def pending(app: AppRow, frozen: Frozen) -> list[str]:
 
 def etag(app: AppRow) -> str:
     """Of the settings alone: what changes by itself does not change it."""
-    parts = [app.name, app.fingerprint, app.replicas, app.cpu_limit, app.memory_limit, app.watch_paths, app.auto_deploy]
+    parts = [app.name, app.fingerprint, app.replicas, app.cpu_limit, app.memory_limit, app.watch_paths, app.auto_deploy, app.registry_id]
     return f'"{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]}"'
 
 

@@ -96,7 +96,7 @@ async def _ask(tx: Tx, stale: _Stale) -> None:
     app, deployment = found
     release = await tx.session.get_one(ReleaseRow, (app.id, deployment.number))
     deployment.asked_at = clock.now()
-    tx.send(await command(tx, release, trigger=deployment.trigger, kind=deployment.source))
+    tx.send(await command(tx, app, release, trigger=deployment.trigger, kind=deployment.source))
     logger.info("deployment.asked_again", deployment_id=deployment.id)
 
 

@@ -77,7 +77,7 @@ async def deploy(
     await tx.connection.execute(_DEPLOYMENT, values)
     app.newest_status = DeploymentStatus.QUEUED.value
     _record_queued(tx, app, values["id"], _what(frozen, image, kind, is_made=is_made))
-    tx.send(await sources.command(tx, ReleaseRow(**release), trigger=values["trigger"], kind=kind))
+    tx.send(await sources.command(tx, app, ReleaseRow(**release), trigger=values["trigger"], kind=kind))
     await refresh(tx, app)
     if app.dropped != dropped:
         desire(tx, app)

@@ -11,9 +11,10 @@ from services.api.apps.models import AppRow
 from services.api.apps.source import Source
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
-from services.api.deployments.moves import UPLOAD, Frozen, prepare, reference_of
+from services.api.deployments.moves import UPLOAD, Frozen, reference_of
 from services.api.git import repository
 from services.api.http.problems import FieldError, Problem
+from services.api.registries import service as registries
 
 GIT = "git"
 """The source of a deployment whose image is, or once was, built from a repository."""
@@ -68,16 +69,25 @@ def freeze(app: AppRow, asked: Asked, github_url: str) -> Source | None:
     return msgspec.structs.replace(source, url=url, ref=asked.ref or source.branch, commit=asked.commit)
 
 
-async def command(tx: Tx, release: ReleaseRow, *, trigger: str, kind: str) -> PrepareImage | LoadImage | BuildImage:
-    """The command that a deployment begins with. Made again from the same rows it is the same, and has the same id."""
+async def command(tx: Tx, app: AppRow, release: ReleaseRow, *, trigger: str, kind: str) -> PrepareImage | LoadImage | BuildImage:
+    """The command that a deployment begins with. Made again from the same rows it has the same id."""
     if kind == GIT and release.restores is None:
-        return await build_command(tx, release)
-    return prepare(release.deployment_id, release.app_id, release.number, reference_of(release), trigger)
+        return await build_command(tx, app, release)
+    command_id, image = f"{release.deployment_id}.prepare", reference_of(release)
+    if trigger == UPLOAD:
+        return LoadImage(command_id=command_id, app_id=app.id, deployment_id=release.deployment_id, release=release.number)
+    return PrepareImage(
+        command_id=command_id,
+        app_id=app.id,
+        deployment_id=release.deployment_id,
+        release=release.number,
+        reference=image,
+        registry=await registries.login_for(tx, app, image),
+    )
 
 
-async def build_command(tx: Tx, release: ReleaseRow) -> BuildImage:
-    """Fetch and build what the release froze."""
-    del tx  # a public repository needs nothing else
+async def build_command(tx: Tx, app: AppRow, release: ReleaseRow) -> BuildImage:
+    """Fetch and build what the release froze, with the logins of today."""
     source = sources.decode(release.source)
     if source is None:
         raise ValueError(f"release {release.number} of {release.app_id} has no source")
@@ -99,4 +109,5 @@ async def build_command(tx: Tx, release: ReleaseRow) -> BuildImage:
         env_secret=_frozen.decode(release.settings).env_secret,
         submodules=source.build.submodules,
         lfs=source.build.lfs,
+        registries=await registries.logins_for(tx, app),
     )

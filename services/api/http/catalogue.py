@@ -139,6 +139,13 @@ _SERVER = (
     ),
     _code(
         503,
+        "builder_unavailable",
+        "The builder does not answer",
+        "Try again soon; GET /api/v1/system/status shows what is away.",
+        retryable=True,
+    ),
+    _code(
+        503,
         "logs_unavailable",
         "The log cannot be read now",
         "Try again soon; GET /api/v1/system/status shows what is away.",

@@ -26,6 +26,7 @@ from services.api.projects.schemas import (
     Quotas,
     Usage,
 )
+from services.api.registries.schemas import NewRegistry, Registry, RegistryCheck, RegistryPage, RegistryUpdate
 from services.api.stats.schemas import History, ReplicaStats, Stats
 
 _AT = "2026-01-31T09:30:00.000Z"
@@ -157,6 +158,8 @@ _point = HistoryPoint(
 )
 _step = PlanStep(action="prepare_image", detail="Find or pull nginx:alpine and pin it to its digest.")
 
+_registry = Registry(id="reg_019c13f1d3a57d0e9fa0b1c2d3e4f506", name="GitHub", server="ghcr.io", username="ada", created_at=_AT)
+
 INSTANCES: tuple[Any, ...] = (
     _project,
     ProjectPage(items=[_project]),
@@ -179,6 +182,11 @@ INSTANCES: tuple[Any, ...] = (
     DeployBySlugBody(create=True, project="My Project", image="nginx:alpine", internal_port=80),
     _event,
     EventPage(items=[_event], next_after=42),
+    _registry,
+    RegistryPage(items=[_registry]),
+    NewRegistry(name="GitHub", server="ghcr.io", username="ada", password="ghp_0123456789abcdefghij"),  # noqa: S106 - an example
+    RegistryUpdate(password="ghp_abcdefghij0123456789"),  # noqa: S106 - an example
+    RegistryCheck(ok=False, code="registry_auth_failed", detail="ghcr.io refused the login.", checked_at=_LATER),
     Logs(items=[_line]),
     DeploymentLog(items=[_entry], next_after=_entry.cursor, ended=True),
     _stats,
