@@ -1,16 +1,19 @@
 """The builder: takes commands from the bus and makes images of what they name."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from libs.common import egress, service
 from libs.common.bus import Bus
 from libs.common.engine.connect import Engine
+from libs.common.messages.builder import CheckRegistry, RegistryChecked
 from libs.common.secrets import Vault
 from libs.common.worker import Worker
-from services.builder import work
+from services.builder import registry, work
 from services.builder.build import cache, limits
 from services.builder.build.limits import Limits
 from services.builder.build.run import Builder
@@ -19,6 +22,7 @@ from services.builder.from_source import Site
 from services.builder.handlers import bind
 from services.builder.health import Health
 from services.builder.patience import patiently
+from services.builder.private import Door
 from services.builder.room import Room
 from services.builder.settings import Settings
 from services.builder.source import fetch
@@ -43,6 +47,8 @@ async def serve(settings: Settings, bus: Bus) -> None:
         spool=Path(settings.spool or f"{settings.home}/spool"),
         upload_bytes=settings.upload_max_mb * _MEGABYTE,
     )
+    await Door(engine, site.home).sweep()
+    await bus.serve("registry_check", partial(_check, site), queue="builder")
     worker = Worker(bus, handlers, count=settings.workers, ready=health.ready)
     health.watch(engine, worker, site.builder)
     try:
@@ -52,6 +58,10 @@ async def serve(settings: Settings, bus: Bus) -> None:
             group.create_task(cache.keep_bounded(engine, settings.build_cache_mb * _MEGABYTE))
     finally:
         engine.close()
+
+
+async def _check(site: Site, body: bytes) -> RegistryChecked:
+    return await registry.check(msgspec.json.decode(body, type=CheckRegistry), vault=site.vault, allowed=site.allowed)
 
 
 async def _site(settings: Settings, bus: Bus, engine: Engine, deleted: Deleted) -> Site:

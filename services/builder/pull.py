@@ -5,8 +5,9 @@ from collections import deque
 
 import structlog
 
-from libs.common import clock, errors
+from libs.common import clock, egress, errors
 from libs.common.bus import BusAway
+from libs.common.egress import AddressRefused, Allowed, HostUnknown
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import (
@@ -17,13 +18,16 @@ from libs.common.engine.errors import (
     RegistryAuth,
     RegistryUnreachable,
 )
+from libs.common.engine.images import Login
 from libs.common.engine.pulls import PullProgress
-from libs.common.messages.builder import ImageProgress, PrepareImage
+from libs.common.messages.builder import ImageProgress, PrepareImage, RegistryLogin
 from libs.common.messages.failure import Failure
-from services.builder.failed import Failed
+from services.builder.failed import Failed, because
+from services.builder.image import Reference
 from services.builder.words import Say
 
 PROGRESS_SECONDS = 2.0
+_HTTPS = 443
 _CODES: dict[type[PullError], str] = {
     DiskFull: "disk_full",
     ImageInvalid: "image_invalid",
@@ -35,13 +39,16 @@ _CODES: dict[type[PullError], str] = {
 logger = structlog.get_logger()
 
 
-async def pull(message: PrepareImage, reference: str, *, engine: Engine, say: Say, seconds: float) -> None:
+async def pull(
+    message: PrepareImage, reference: str, *, engine: Engine, say: Say, seconds: float, login: RegistryLogin | None = None
+) -> None:
     """Pull the reference; `Failed` when the registry, the disk or the clock is against it, `EngineAway` when the engine is."""
     seen: deque[PullProgress] = deque(maxlen=1)
     reporter = asyncio.create_task(_report(message, seen, say))
     try:
         async with asyncio.timeout(seconds):
-            await images.pull(engine, reference, seen.append)
+            known = Login(server=login.server, username=login.username, password=login.password) if login else None
+            await images.pull(engine, reference, seen.append, known)
     except TimeoutError as error:
         text = f"pulling {reference} took longer than {seconds:g} s"
         raise Failed(errors.failure("building", "timeout", text)) from error
@@ -49,6 +56,20 @@ async def pull(message: PrepareImage, reference: str, *, engine: Engine, say: Sa
         raise Failed(failure(reference, error)) from error
     finally:
         reporter.cancel()
+
+
+async def check_egress(reference: Reference, allowed: Allowed) -> None:
+    """`Failed` for a registry that may not be reached. One that has no address here is the engine's to find: it may have a proxy."""
+    server = reference.name.partition("/")[0]
+    if "/" not in reference.name or not ("." in server or ":" in server or server == "localhost"):
+        return
+    host, _, port = server.partition(":")
+    try:
+        await egress.resolve(host, int(port or _HTTPS), allowed)
+    except AddressRefused as error:
+        raise because("address_refused", f"{error}.") from error
+    except HostUnknown:
+        return
 
 
 def failure(reference: str, error: PullError) -> Failure:

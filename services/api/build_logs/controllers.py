@@ -70,12 +70,12 @@ class BuildLogController(Controller):
 
     @websocket(f"{_PATH}/stream")
     async def deployment_logs_socket(self, *, socket: Socket, deployment_id: str) -> None:
-        async with answering(socket):
+        async with answering(socket) as request_id:
             check_query(socket, {"token", "after"})
             cursor = reader.parse(socket.query_params.get("after"), "/after")
             feed = Feed(core_of(socket), Caller(socket, "read"), deployment_id, cursor)
             await feed.open()
-            await socket.accept()
+            await socket.accept(headers={"X-Request-Id": request_id})
             async with until_gone(socket):
                 async for entries in feed.live():
                     for entry in entries:

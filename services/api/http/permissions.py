@@ -85,7 +85,6 @@ _ANYONE = Permission(where=Where.PUBLIC)
 _OWN_READ = Permission(where=Where.OWN, scope="read")
 _OWN_WRITE = Permission(where=Where.OWN, scope="write")
 _OWN_UNBOUND = Permission(where=Where.OWN, scope="write", by_bound_key=False)
-_OWN_UNBOUND_READ = Permission(where=Where.OWN, scope="read", by_bound_key=False)
 _VIEW = Permission(where=Where.PROJECT, scope="read")
 _DEPLOY = Permission(where=Where.PROJECT, scope="deploy")
 _WRITE = Permission(where=Where.PROJECT, scope="write")
@@ -107,12 +106,12 @@ PERMISSIONS: dict[str, Permission] = {
     "createApiKey": _OWN_WRITE,
     "getApiKey": _OWN_READ,
     "deleteApiKey": _OWN_WRITE,
-    "listRegistries": _OWN_UNBOUND_READ,
+    "listRegistries": _OWN_READ,
     "createRegistry": _OWN_UNBOUND,
-    "getRegistry": _OWN_UNBOUND_READ,
-    "updateRegistry": _OWN_UNBOUND,
-    "deleteRegistry": _OWN_UNBOUND,
-    "checkRegistry": _OWN_UNBOUND,
+    "getRegistry": _OWN_READ,
+    "updateRegistry": _OWN_WRITE,
+    "deleteRegistry": _OWN_WRITE,
+    "checkRegistry": _OWN_WRITE,
     "listProjects": _OWN_READ,
     "createProject": _OWN_UNBOUND,
     "listApps": _OWN_READ,

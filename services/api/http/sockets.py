@@ -57,12 +57,15 @@ def check_query(socket: Socket, known: Collection[str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def answering(socket: Socket) -> AsyncIterator[None]:
-    """What is raised before the socket is accepted is the answer to the request; afterwards it closes the socket with 1008."""
+async def answering(socket: Socket) -> AsyncIterator[str]:
+    """What is raised before the socket is accepted is the answer to the request; afterwards it closes the socket with 1008.
+
+    Gives the request's id.
+    """
     request_id = ids.new("req")
     bind_contextvars(request_id=request_id)
     try:
-        yield
+        yield request_id
     except Problem as problem:
         if socket.connection_state == "init":
             await _refuse(socket, problem, request_id)

@@ -143,7 +143,7 @@ def _operation(found: Found, refs: dict[str, Json]) -> Json:
         operation["x-scope"] = found.scope
     if found.entry.frames:
         operation["x-websocket"] = True
-        operation["responses"] = {"101": {"description": found.entry.frames}, **operation["responses"]}
+        operation["responses"] = {"101": {"description": found.entry.frames, "headers": headers.of_error("101")}, **operation["responses"]}
     if found.method == "POST" and found.name != "logIn":
         operation["parameters"].append(IDEMPOTENCY_KEY)
     content = {**({_JSON: _media(found.body, refs)} if found.body is not None else {}), **(_UPLOAD if found.entry.uploads else {})}

@@ -27,7 +27,6 @@ class RegistryController(Controller):
     @get(guards=[scope("read")])
     async def list_registries(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> RegistryPage:
         """Your registries, oldest first, without their passwords."""
-        _need_unbound(principal)
         return await service.page(core.db, principal, limit, check_cursor(cursor, _PREFIX))
 
     @post(guards=[scope("write")])
@@ -35,7 +34,8 @@ class RegistryController(Controller):
         self, request: Request[Any, Any, State], core: Core, principal: Principal, data: NewRegistry
     ) -> Response[Registry]:
         """Keep a login for a registry. Images of its server are pulled with it in all projects that you own."""
-        _need_unbound(principal)
+        if principal.project_id is not None:
+            raise Problem("forbidden", "A key that is bound to one project has no part in your registries.")
 
         async def effect(tx: Tx) -> Answer:
             made = await service.create(tx, core.vault, principal, data)
@@ -46,20 +46,17 @@ class RegistryController(Controller):
     @get("/{registry_id:str}", guards=[scope("read")])
     async def get_registry(self, core: Core, principal: Principal, registry_id: str) -> Registry:
         """One registry, without its password."""
-        _need_unbound(principal)
         return service.to_view(await service.get(core.db, principal, registry_id))
 
     @put("/{registry_id:str}", guards=[scope("write")])
     async def update_registry(self, core: Core, principal: Principal, registry_id: str, data: RegistryUpdate) -> Registry:
         """Change it; the next pull takes it as it is then. Another server needs its password too."""
-        _need_unbound(principal)
         async with core.db.begin() as tx:
             return await service.change(tx, core.vault, principal, registry_id, data)
 
     @delete("/{registry_id:str}", guards=[scope("write")])
     async def delete_registry(self, core: Core, principal: Principal, registry_id: str) -> None:
         """Forget the login. What was pulled with it stays with the apps that have it."""
-        _need_unbound(principal)
         async with core.db.begin() as tx:
             await service.remove(tx, principal, registry_id)
 
@@ -68,7 +65,6 @@ class RegistryController(Controller):
         self, request: Request[Any, Any, State], core: Core, principal: Principal, registry_id: str
     ) -> Response[RegistryCheck]:
         """Try the login at its registry."""
-        _need_unbound(principal)
         checked = await service.check(core.bus, await service.get(core.db, principal, registry_id))
 
         async def effect(tx: Tx) -> Answer:
@@ -76,8 +72,3 @@ class RegistryController(Controller):
             return Answer(status=200, body=msgspec.json.encode(checked))
 
         return reply(await once(core, request, principal, effect))
-
-
-def _need_unbound(principal: Principal) -> None:
-    if principal.project_id is not None:
-        raise Problem("forbidden", "A key that is bound to one project has no part in your registries.")

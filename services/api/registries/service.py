@@ -1,7 +1,7 @@
 """What happens to registries: each is one user's own. Functions that take a `Tx` are the inside of one transaction."""
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, false, insert, select, update
 
 from libs.common import clock, ids
 from libs.common.bus import Bus, NoAnswer
@@ -95,7 +95,7 @@ async def check_usable(tx: Tx, principal: Principal, asked: str | msgspec.UnsetT
     if not isinstance(asked, str) or asked == before:
         return
     query = select(RegistryRow.id).where(RegistryRow.id == asked, _own(principal))
-    if principal.project_id is not None or (await tx.connection.execute(query)).first() is None:
+    if (await tx.connection.execute(query)).first() is None:
         raise invalid("/registry_id", "is no registry of yours")
 
 
@@ -128,7 +128,8 @@ def _usable_by(app: AppRow) -> ColumnElement[bool]:
 
 
 def _own(principal: Principal) -> ColumnElement[bool]:
-    return RegistryRow.owner_id == principal.user_id
+    """A key that is bound to one project has no part in them."""
+    return RegistryRow.owner_id == principal.user_id if principal.project_id is None else false()
 
 
 def _check_mask(password: object) -> None:

@@ -61,14 +61,18 @@ class Stage:
     async def send(self, command: messages.PrepareImage | messages.BuildImage | messages.LoadImage | messages.CollectImages) -> None:
         await self.bus.publish(subjects.command("builder", command, self.app_id), command, command.command_id)
 
-    async def prepare(self, reference: str, release: int = 1) -> messages.PrepareImage:
+    async def prepare(
+        self, reference: str, release: int = 1, *, login: messages.RegistryLogin | None = None, app_id: str = ""
+    ) -> messages.PrepareImage:
+        """Have it found or pulled; `login` is sealed here."""
         deployment_id = ids.new("dep")
         command = messages.PrepareImage(
             command_id=f"{deployment_id}.prepare",
-            app_id=self.app_id,
+            app_id=app_id or self.app_id,
             deployment_id=deployment_id,
             release=release,
             reference=reference,
+            registry=Vault(SECRET_KEY).seal(login) if login else "",
         )
         await self.send(command)
         return command
