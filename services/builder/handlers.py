@@ -27,7 +27,7 @@ from services.builder.image import Reference
 from services.builder.load import Loader
 from services.builder.patience import patiently
 from services.builder.private import Door
-from services.builder.pull import check_egress, pull
+from services.builder.pull import pull
 from services.builder.room import Room
 from services.builder.words import Say
 
@@ -87,7 +87,7 @@ async def _pull(message: PrepareImage, reference: Reference, *, site: Site, door
     """Pull and hold; None when nobody waits for it any more."""
     engine = site.engine
     login = site.vault.open(message.registry, RegistryLogin) if message.registry else None
-    await check_egress(reference, site.allowed)
+    await registry.check_egress(reference, site.allowed)
     if door.was_private(reference):
         await registry.vet(reference, login, site.allowed)
     work = patiently(lambda: pull(message, reference.text, engine=engine, say=site.say, seconds=pull_seconds, login=login))

@@ -5,9 +5,8 @@ from collections import deque
 
 import structlog
 
-from libs.common import clock, egress, errors
+from libs.common import clock, errors
 from libs.common.bus import BusAway
-from libs.common.egress import AddressRefused, Allowed, HostUnknown
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import (
@@ -22,12 +21,10 @@ from libs.common.engine.images import Login
 from libs.common.engine.pulls import PullProgress
 from libs.common.messages.builder import ImageProgress, PrepareImage, RegistryLogin
 from libs.common.messages.failure import Failure
-from services.builder.failed import Failed, because
-from services.builder.image import Reference
+from services.builder.failed import Failed
 from services.builder.words import Say
 
 PROGRESS_SECONDS = 2.0
-_HTTPS = 443
 _CODES: dict[type[PullError], str] = {
     DiskFull: "disk_full",
     ImageInvalid: "image_invalid",
@@ -56,20 +53,6 @@ async def pull(
         raise Failed(failure(reference, error)) from error
     finally:
         reporter.cancel()
-
-
-async def check_egress(reference: Reference, allowed: Allowed) -> None:
-    """`Failed` for a registry that may not be reached. One that has no address here is the engine's to find: it may have a proxy."""
-    server = reference.name.partition("/")[0]
-    if "/" not in reference.name or not ("." in server or ":" in server or server == "localhost"):
-        return
-    host, _, port = server.partition(":")
-    try:
-        await egress.resolve(host, int(port or _HTTPS), allowed)
-    except AddressRefused as error:
-        raise because("address_refused", f"{error}.") from error
-    except HostUnknown:
-        return
 
 
 def failure(reference: str, error: PullError) -> Failure:

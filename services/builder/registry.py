@@ -9,10 +9,11 @@ import httpx
 
 from libs.common import egress
 from libs.common.egress import AddressRefused, Allowed, HostUnknown, Route
+from libs.common.image_names import HUB, registry_of
 from libs.common.messages.builder import CheckRegistry, RegistryChecked, RegistryLogin
 from libs.common.secrets import UnreadableError, Vault
 from services.builder.failed import because
-from services.builder.image import Reference, familiar
+from services.builder.image import Reference
 
 _SECONDS = 8.0
 _LONGEST_BODY = 4 * 1024**2
@@ -24,7 +25,7 @@ _KINDS = (
 )
 _ACCEPT = ", ".join([*(f"application/{kind}+json" for kind in _KINDS), "application/json"])
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
-_HUB, _HUB_API = "docker.io", "registry-1.docker.io"
+_HUB_API = "registry-1.docker.io"
 _HTTPS, _HTTP = 443, 80
 _REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
@@ -56,19 +57,23 @@ async def vet(reference: Reference, login: RegistryLogin | None, allowed: Allowe
     The engine does not ask where it has the manifest already, whoever it was that pulled it.
     """
     name, _, digest = reference.text.partition("@")
-    server, path = split(familiar(name))
+    server, path = registry_of(name)
     try:
         await _ask(server, f"/v2/{path}/manifests/{digest}", login, allowed)
     except _Answered as end:
         raise because(end.code, f"{reference.text}: {end}") from end
 
 
-def split(name: str) -> tuple[str, str]:
-    """The registry's host, and the repository's path there."""
-    head, slash, rest = name.partition("/")
-    if slash and ("." in head or ":" in head or head == "localhost"):
-        return head, rest
-    return _HUB, name if slash else f"library/{name}"
+async def check_egress(reference: Reference, allowed: Allowed) -> None:
+    """`Failed` for a registry that may not be reached. One that has no address here is the engine's to find: it may have a proxy."""
+    server, _ = registry_of(reference.name)
+    host, _, port = server.partition(":")
+    try:
+        await egress.resolve(host, int(port or _HTTPS), allowed)
+    except AddressRefused as error:
+        raise because("address_refused", f"{error}.") from error
+    except HostUnknown:
+        return
 
 
 async def _ask(server: str, path: str, login: RegistryLogin | None, allowed: Allowed) -> None:
@@ -92,7 +97,7 @@ class _Registry:
     def __init__(self, server: str, login: RegistryLogin | None, allowed: Allowed) -> None:
         self._login = login
         self._allowed = allowed
-        self._server = _HUB_API if server == _HUB else server
+        self._server = _HUB_API if server == HUB else server
         self._basic = httpx.BasicAuth(login.username, login.password) if login else None
 
     async def ask(self, path: str) -> httpx.Response:

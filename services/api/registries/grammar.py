@@ -2,10 +2,9 @@
 
 import re
 
+from libs.common.image_names import HUB, HUB_NAMES
 from services.api.http.problems import invalid
 
-HUB = "docker.io"
-_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com"})
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SERVER = re.compile(rf"(?P<host>{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?")
 _LONGEST = 253
@@ -21,13 +20,4 @@ def to_server(text: str) -> str:
         raise invalid("/server", "takes a registry's host, such as ghcr.io or registry.example.com:5000")
     if not found["port"] and "." not in server and server != "localhost":
         raise invalid("/server", "is no host that an image's name could begin with: it has neither a dot nor a port")
-    return HUB if server in _HUB_NAMES else server
-
-
-def server_of(image: str) -> str:
-    """The registry that an image's name leads to."""
-    head, slash, _ = image.partition("/")
-    if not slash or not ("." in head or ":" in head or head == "localhost"):
-        return HUB
-    server = head.lower().removesuffix(":443")
-    return HUB if server in _HUB_NAMES else server
+    return HUB if server in HUB_NAMES else server

@@ -5,7 +5,7 @@ from sqlalchemy import ColumnElement, delete, false, insert, select, update
 
 from libs.common import clock, ids
 from libs.common.bus import Bus, NoAnswer
-from libs.common.image_names import owner
+from libs.common.image_names import owner, registry_of
 from libs.common.messages.builder import CheckRegistry, RegistryChecked, RegistryLogin
 from libs.common.secrets import MASK, Vault
 from services.api.apps.models import AppRow
@@ -14,7 +14,7 @@ from services.api.db.tx import Tx
 from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem, invalid, not_found
 from services.api.projects.models import ProjectRow
-from services.api.registries.grammar import server_of, to_server
+from services.api.registries.grammar import to_server
 from services.api.registries.models import RegistryRow
 from services.api.registries.schemas import UNSET, NewRegistry, Registry, RegistryCheck, RegistryPage, RegistryUpdate
 
@@ -106,7 +106,7 @@ async def login_for(tx: Tx, app: AppRow, image: str) -> str:
     """
     if owner(image) is not None:
         return ""
-    query = select(RegistryRow.sealed).where(RegistryRow.server == server_of(image), _usable_by(app)).order_by(RegistryRow.id).limit(1)
+    query = select(RegistryRow.sealed).where(RegistryRow.server == registry_of(image)[0], _usable_by(app)).order_by(RegistryRow.id).limit(1)
     return (await tx.connection.execute(query)).scalar_one_or_none() or ""
 
 

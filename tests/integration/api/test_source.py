@@ -1,11 +1,17 @@
 """Apps that are built from a repository, as the builder and people see them."""
 
+import asyncio
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from libs.common import clock, ids
 from libs.common.messages.builder import DockerfileWritten, SourceFetched
+from libs.supervisor.home import Home, Ports
 from tests.servers.api import ApiServer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -39,6 +45,19 @@ async def fetched(world: World, deployment: dict[str, Any], ref: str | None = "m
         subject="Add the page",
         author="Ada <ada@example.com>",
         ref=ref,
+    )
+    await world.builder.say(event, deployment["app_id"])
+
+
+async def wrote(world: World, deployment: dict[str, Any]) -> None:
+    event = DockerfileWritten(
+        event_id=f"{deployment['id']}.prepare.dockerfile",
+        at=clock.now(),
+        app_id=deployment["app_id"],
+        deployment_id=deployment["id"],
+        kind="python",
+        reason="requirements.txt",
+        dockerfile="FROM python\n",
     )
     await world.builder.say(event, deployment["app_id"])
 
@@ -102,18 +121,7 @@ async def test_a_commit_goes_live(api: ApiServer, world: World, project: dict[st
     deployment = await deploy(api, app)
     await world.image_started(deployment)
     await fetched(world, deployment)
-    await world.builder.say(
-        DockerfileWritten(
-            event_id=f"{deployment['id']}.prepare.dockerfile",
-            at=clock.now(),
-            app_id=app["id"],
-            deployment_id=deployment["id"],
-            kind="python",
-            reason="requirements.txt",
-            dockerfile="FROM python\n",
-        ),
-        app["id"],
-    )
+    await wrote(world, deployment)
     shown = await live(api, world, deployment)
     assert (shown["commit"], shown["commit_message"], shown["ref"], shown["status"]) == (COMMIT, "Add the page", "main", "live")
     after = await read(api, app)
@@ -209,3 +217,41 @@ async def test_one_call_from_nothing(api: ApiServer, world: World) -> None:
     command = await world.command(deployment["app_id"])
     assert (command["url"], command["ref"]) == ("https://git.example.com/a/b.git", "v1")
     assert (await api.client.get(f"/apps/{slug}")).json()["git_provider"] == "git"
+
+
+async def test_eject_gives_the_dockerfile(api: ApiServer, world: World, project: dict[str, Any], tmp_path: Path) -> None:
+    app = await make(api, project)
+    env = _cli(api, tmp_path)
+    status, said = await _run(env, "eject", app["slug"])
+    assert (status, "no Dockerfile was written" in said) == (1, True)
+    deployment = await deploy(api, app)
+    await world.image_started(deployment)
+    await wrote(world, deployment)
+    async with asyncio.timeout(10):
+        while (await api.client.get(f"/deployments/{deployment['id']}/dockerfile")).status_code != 200:
+            await asyncio.sleep(0.02)
+    await deploy(api, app)
+    assert await _run(env, "eject", app["slug"]) == (0, "FROM python\n")
+    file = tmp_path / "Dockerfile"
+    assert (await _run(env, "eject", app["slug"], "-o", str(file)))[0] == 0
+    assert file.read_text(encoding="utf-8") == "FROM python\n"
+    assert "cannot be written" in (await _run(env, "eject", app["slug"], "-o", str(file)))[1]
+    assert "not_found" in (await _run(env, "eject", "nobody-has-this"))[1]
+
+
+def _cli(api: ApiServer, folder: Path) -> dict[str, str]:
+    """The environment of a command line whose Dockup is this API."""
+    home = Home(folder / "home")
+    home.prepare()
+    port = int(api.url.rpartition(":")[2])
+    home.keep(msgspec.structs.replace(home.load(), ports=Ports(http=1, https=2, api=port, nats=3)))
+    token = api.client.headers["Authorization"].removeprefix("Bearer ")
+    return {**os.environ, "DOCKUP_HOME": str(home.root), "DOCKUP_TOKEN": token}
+
+
+async def _run(env: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """Exit status of the command line, and what it said."""
+    words = (sys.executable, "-P", "-m", "libs.cli", *arguments)
+    process = await asyncio.create_subprocess_exec(*words, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
