@@ -59,6 +59,19 @@ def logs(
         raise typer.Exit(run(service, lines=lines, follow=follow))
 
 
+@app.command()
+def eject(
+    slug: Annotated[str, typer.Argument(help="The app, by slug or id.")],
+    *,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there; else it is printed.")] = None,
+) -> None:
+    """Show the Dockerfile that was written for an app whose source has none."""
+    from libs.cli.eject import eject as run  # noqa: PLC0415 - verbs import late
+
+    with say.plainly():
+        run(slug, output)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def test(context: typer.Context) -> None:
     """Run what CI runs: ruff, mypy and every test. Further arguments go to pytest."""

@@ -16,6 +16,27 @@ _TIMEOUT = 120.0
 
 def ask(method: str, path: str, body: object = None, *, timeout: float = _TIMEOUT) -> dict[str, Any]:
     """Ask `/api/v1` of this machine's Dockup; `Problem` says what it refused and what to do next. `timeout` in seconds."""
+    status, answered = _request(method, path, None if body is None else msgspec.json.encode(body), timeout)
+    try:
+        answer = json.loads(answered or b"{}")
+    except ValueError as error:
+        raise Problem(f"the API does not answer ({error}); see: dockup status") from error
+    if status >= http.HTTPStatus.BAD_REQUEST:
+        raise Problem(f"{answer.get('detail')} ({answer.get('code')})\n{answer.get('hint')}")
+    return dict(answer)
+
+
+def text(path: str) -> str | None:
+    """A text of `/api/v1`; None where there is none."""
+    status, body = _request("GET", path, None, _TIMEOUT)
+    if status == http.HTTPStatus.NOT_FOUND:
+        return None
+    if status != http.HTTPStatus.OK:
+        raise Problem(f"the API answered {status} for {path}; see: dockup status")
+    return body.decode("utf-8", errors="replace")
+
+
+def _request(method: str, path: str, body: bytes | None, timeout: float) -> tuple[int, bytes]:
     home = find_home()
     state = home.load() if home.state_file.exists() else None
     if state is None or state.ports is None:
@@ -23,16 +44,13 @@ def ask(method: str, path: str, body: object = None, *, timeout: float = _TIMEOU
     connection = http.client.HTTPConnection("127.0.0.1", state.ports.api, timeout=timeout)
     headers = {"Authorization": f"Bearer {_token(home)}", "Content-Type": "application/json"}
     try:
-        connection.request(method, f"/api/v1{path}", None if body is None else msgspec.json.encode(body), headers)
+        connection.request(method, f"/api/v1{path}", body, headers)
         response = connection.getresponse()
-        answer = json.loads(response.read() or b"{}")
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
         raise Problem(f"the API does not answer ({error}); see: dockup status") from error
     finally:
         connection.close()
-    if response.status >= http.HTTPStatus.BAD_REQUEST:
-        raise Problem(f"{answer.get('detail')} ({answer.get('code')})\n{answer.get('hint')}")
-    return dict(answer)
 
 
 def every(path: str) -> list[dict[str, Any]]:

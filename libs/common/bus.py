@@ -7,7 +7,7 @@ and a refused subject is an error of its own, not a time-out.
 import asyncio
 import contextlib
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -159,6 +159,21 @@ class Bus:
                     logger.exception("bus.listener_failed", subject=message.subject)
 
         await self.client.subscribe(subject, queue=queue, cb=take)
+
+    @contextlib.asynccontextmanager
+    async def poked(self, subject: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever something is said there; what it was is not kept."""
+        event = asyncio.Event()
+
+        async def poke(_message: Msg) -> None:
+            event.set()
+
+        subscription = await self.client.subscribe(subject, cb=poke)
+        try:
+            yield event
+        finally:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await insist(subscription.unsubscribe())
 
     async def query(self, service: str, call: str, body: object, kind: type[T], *, timeout: float = 2.0) -> T:
         """Ask `service`; `NoAnswer` when nobody does in `timeout` seconds."""

@@ -88,6 +88,83 @@ _CODES = (
         retryable=True,
     ),
     FailureCode(
+        code="source_invalid",
+        title="The repository's address cannot be used",
+        hint="Give an https address of a repository, without a login in it.",
+    ),
+    FailureCode(
+        code="repository_not_found",
+        title="The repository does not exist",
+        hint="Check git_repo_url; a private repository needs its git host connected under /git/connections.",
+    ),
+    FailureCode(
+        code="git_auth_failed",
+        title="The git host refused the login",
+        hint="Connect the git host again, or give the token read access to this repository.",
+    ),
+    FailureCode(
+        code="git_unreachable",
+        title="The git host did not answer",
+        hint="Deploy again when the host answers; check its name and this machine's network.",
+        retryable=True,
+    ),
+    FailureCode(
+        code="ref_not_found",
+        title="The branch, tag or commit does not exist",
+        hint="Check git_branch, or the ref that was asked for; a commit is named in full.",
+    ),
+    FailureCode(
+        code="address_refused",
+        title="The address may not be reached from here",
+        hint="Use a public address over https, or have the operator add the host to DOCKUP_EGRESS_ALLOW.",
+    ),
+    FailureCode(
+        code="repository_too_large",
+        title="The repository is too large",
+        hint="Take large files out of it; DOCKUP_SOURCE_MAX_MB and DOCKUP_SOURCE_MAX_FILES bound a commit.",
+    ),
+    FailureCode(
+        code="clone_failed",
+        title="The repository could not be fetched",
+        hint="Read the evidence: it is what git said.",
+        retryable=True,
+    ),
+    FailureCode(
+        code="root_directory_not_found",
+        title="The repository has no such folder",
+        hint="Correct root_directory: it is relative to the repository's top.",
+    ),
+    FailureCode(
+        code="dockerfile_not_found",
+        title="The Dockerfile does not exist",
+        hint="Correct dockerfile_path: it is relative to root_directory.",
+    ),
+    FailureCode(
+        code="unsafe_source",
+        title="The repository holds what may not be built",
+        hint="Replace the link or file that the message names by an ordinary file within the repository.",
+    ),
+    FailureCode(
+        code="nothing_detected",
+        title="It is unknown how to build this",
+        hint="Add a Dockerfile, or one of the files that the message names; root_directory says in which folder to look.",
+    ),
+    FailureCode(
+        code="builder_missing",
+        title="The program that builds is not on this machine",
+        hint="Install what the message names on the machine of the builder, or use another builder.",
+    ),
+    FailureCode(
+        code="base_image_not_found",
+        title="A base image does not exist",
+        hint="Check the name after FROM; a private one needs its registry under /registries.",
+    ),
+    FailureCode(
+        code="build_out_of_memory",
+        title="A step of the build was killed for using more memory than builds may",
+        hint="Make the step use less memory, or raise DOCKUP_BUILD_MEMORY_MB.",
+    ),
+    FailureCode(
         code="build_failed",
         title="The image could not be made",
         hint="Read the evidence, mend what it names, and deploy again.",

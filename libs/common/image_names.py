@@ -1,9 +1,23 @@
-"""The private names by which Dockup holds what it deploys: `dockup/{app_id}:r{release}`. Pure."""
+"""The private names by which Dockup holds what it deploys: `dockup/{app_id}:r{release}`; and where any name leads to. Pure."""
 
 import re
 
 _OURS = re.compile(r"dockup/(?P<app>app_[0-9a-z]+)")
 _HELD = re.compile(r"dockup/(?P<app>app_[0-9a-z]+):r(?P<release>[0-9]{1,9})")
+
+HUB = "docker.io"
+"""The registry of names that have none."""
+HUB_NAMES = frozenset({HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com"})
+
+
+def registry_of(name: str) -> tuple[str, str]:
+    """The registry's host in its one spelling, and the repository's path there; `name` may have a tag or a digest."""
+    head, slash, rest = name.partition("/")
+    is_host = bool(slash) and ("." in head or ":" in head or head == "localhost")
+    server, path = (head.lower().removesuffix(":443"), rest) if is_host else (HUB, name)
+    if server not in HUB_NAMES:
+        return server, path
+    return HUB, path if "/" in path else f"library/{path}"
 
 
 def repository(app_id: str) -> str:

@@ -31,7 +31,7 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
 GRANTS: dict[str, Grants] = {
     "api": Grants(
         publishes=("dockup.cmd.>", "dockup.rpc.>", "$JS.API.INFO", f"$JS.API.STREAM.INFO.{subjects.COMMANDS}"),
-        subscribes=(subjects.OBSERVATION, "dockup.live.>"),
+        subscribes=(subjects.OBSERVATION, "dockup.live.>", "dockup.log.>"),
         reads=(subjects.EVENTS, subjects.LOGS, subjects.DEADLETTER),
         buckets=_BUCKETS,
         writes={subjects.DESIRED: ">", subjects.POLICIES: ">"},

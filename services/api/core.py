@@ -32,7 +32,7 @@ class Core:
     def __init__(self, settings: Settings, db: Database) -> None:
         self.settings = settings
         self.db = db
-        self.vault = Vault(settings.secret_key)
+        self.vault = db.vault = Vault(settings.secret_key)
         self.fresh = Freshness(db.sqlite_path)
         self.wakes = Wakes()
         self.room = Room(settings, db)

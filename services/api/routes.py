@@ -4,12 +4,14 @@ from litestar.types import ControllerRouterHandler
 
 from services.api.apps.controllers import AppController, ProjectAppController
 from services.api.audit.controllers import AuditController
+from services.api.build_logs.controllers import BuildLogController
 from services.api.deployments.controllers import DeployController, DeploymentController
 from services.api.env.controllers import EnvController
 from services.api.events.controllers import EventController
 from services.api.lifecycle.controllers import LifecycleController
 from services.api.projects.controllers import MemberController, ProjectController
 from services.api.recovery.controllers import RecoveryController
+from services.api.registries.controllers import RegistryController
 from services.api.secrets.controllers import SecretsController
 from services.api.stats.controllers import StatsController
 
@@ -20,8 +22,10 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     AppController,
     DeployController,
     DeploymentController,
+    BuildLogController,
     LifecycleController,
     EnvController,
+    RegistryController,
     EventController,
     RecoveryController,
     SecretsController,

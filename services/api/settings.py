@@ -17,7 +17,7 @@ class Settings(Common, frozen=True, kw_only=True):
     """`DOCKUP_…` of the API. Sizes in MB, times in seconds. An empty `database_url` is a SQLite file in `home`.
 
     `quota_…`: what each project may have that has no quota of its own, cores and MB; None is without a limit.
-    An empty `spool` is a folder in `home`; the builder must be told the same.
+    An empty `spool` is a folder in `home`; the builder must be told the same. `github_url` is where `owner/repo` lives.
     """
 
     secret_key: Annotated[str, msgspec.Meta(pattern=_FERNET_KEYS)]
@@ -36,6 +36,9 @@ class Settings(Common, frozen=True, kw_only=True):
     tls: Literal["internal", "off"] = "internal"
     upload_max_mb: Annotated[int, msgspec.Meta(ge=1)] = 8192
     spool: str = ""
+    github_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[A-Za-z0-9\[]([A-Za-z0-9.:\]-]{0,253}[A-Za-z0-9\]])?/?$")] = (
+        "https://github.com"
+    )
     quota_apps: Annotated[int, msgspec.Meta(ge=0)] | None = None
     quota_cpu: Annotated[float, msgspec.Meta(ge=0)] | None = None
     quota_memory: Annotated[int, msgspec.Meta(ge=0)] | None = None

@@ -1,6 +1,7 @@
 """From one command to what follows from it. Every source becomes an image here."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
@@ -10,33 +11,37 @@ import msgspec
 import structlog
 
 from libs.common import errors
-from libs.common.bus import Bus
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import Conflict, NotFound
 from libs.common.engine.images import ImageSeen
 from libs.common.errors import Retry
 from libs.common.image_names import held_as, repository, tag
-from libs.common.messages.builder import CollectImages, ImageFailed, ImageReady, LoadImage, PrepareImage
+from libs.common.messages.builder import BuildImage, CollectImages, ImageFailed, ImageReady, LoadImage, PrepareImage, RegistryLogin
 from libs.common.worker import Handle
-from services.builder import image, words
+from services.builder import image, registry, words
 from services.builder.desired import Deleted
+from services.builder.failed import Failed
+from services.builder.from_source import Site, build_image
+from services.builder.image import Reference
 from services.builder.load import Loader
 from services.builder.patience import patiently
-from services.builder.pull import Failed, pull
+from services.builder.private import Door
+from services.builder.pull import pull
 from services.builder.room import Room
-from services.builder.words import Event, Say
+from services.builder.words import Say
 
 _IN_USE_SECONDS = 30.0
 
 logger = structlog.get_logger()
 
 
-async def prepare_image(message: PrepareImage, *, engine: Engine, say: Say, deleted: Deleted, room: Room, pull_seconds: float) -> None:
+async def prepare_image(message: PrepareImage, *, site: Site, door: Door, pull_seconds: float) -> None:
     """Find or pull the image, hold it by a tag of ours, and say so. An image that is here already wins: no registry is asked."""
+    engine, say, deleted = site.engine, site.say, site.deleted
     started = asyncio.create_task(say(words.started(message)))
     try:
-        end = await _prepare(message, engine=engine, say=say, deleted=deleted, room=room, pull_seconds=pull_seconds)
+        end = await _prepare(message, site=site, door=door, pull_seconds=pull_seconds)
     finally:
         # The order in the stream is the order of the facts, and a fault of the bus must not stay unseen.
         await started
@@ -47,26 +52,25 @@ async def prepare_image(message: PrepareImage, *, engine: Engine, say: Say, dele
         await _untag(engine, held_as(message.app_id, message.release))
 
 
-async def _prepare(
-    message: PrepareImage, *, engine: Engine, say: Say, deleted: Deleted, room: Room, pull_seconds: float
-) -> ImageReady | ImageFailed | None:
+async def _prepare(message: PrepareImage, *, site: Site, door: Door, pull_seconds: float) -> ImageReady | ImageFailed | None:
     """How it ended; None when nobody waits for it any more."""
+    engine = site.engine
     try:
         reference = image.parse(message.reference, message.app_id)
+        await door.check(reference)
         seen = await patiently(lambda: images.find(engine, reference.text))
         found = seen is not None
         if seen is None and reference.is_private:
             return words.failed(message, errors.failure("building", "image_not_kept", f"{message.reference} is not kept any more"))
+        if seen is not None:
+            await _hold(message, seen, engine=engine)
+        else:
+            await site.room.check()
+            async with door.private(reference) if message.registry else contextlib.nullcontext():
+                seen = await _pull(message, reference, site=site, door=door, pull_seconds=pull_seconds)
         if seen is None:
-            await room.check()
-            work = patiently(lambda: pull(message, reference.text, engine=engine, say=say, seconds=pull_seconds))
-            if not await _unless_dropped(work, message, deleted):
-                logger.info("image.given_up", app_id=message.app_id, release=message.release)
-                return None
-            seen = await patiently(lambda: images.find(engine, reference.text))
-        if seen is None:
-            raise Retry(f"{reference.text} went away as soon as it was pulled")
-        await _hold(message, seen, engine=engine)
+            logger.info("image.given_up", app_id=message.app_id, release=message.release)
+            return None
     except NotFound as error:
         raise Retry(f"{message.reference} went away while it was prepared") from error
     except image.NotYoursError as error:
@@ -77,6 +81,23 @@ async def _prepare(
     except Failed as error:
         return words.failed(message, error.failure)
     return words.ready(message, seen, digest=image.digest(reference, seen.repo_digests), found=found)
+
+
+async def _pull(message: PrepareImage, reference: Reference, *, site: Site, door: Door, pull_seconds: float) -> ImageSeen | None:
+    """Pull and hold; None when nobody waits for it any more."""
+    engine = site.engine
+    login = site.vault.open(message.registry, RegistryLogin) if message.registry else None
+    await registry.check_egress(reference, site.allowed)
+    if door.was_private(reference):
+        await registry.vet(reference, login, site.allowed)
+    work = patiently(lambda: pull(message, reference.text, engine=engine, say=site.say, seconds=pull_seconds, login=login))
+    if not await _unless_dropped(work, message, site.deleted):
+        return None
+    seen = await patiently(lambda: images.find(engine, reference.text))
+    if seen is None:
+        raise Retry(f"{reference.text} went away as soon as it was pulled")
+    await _hold(message, seen, engine=engine)
+    return seen
 
 
 async def load_image(message: LoadImage, *, engine: Engine, say: Say, deleted: Deleted, loader: Loader, room: Room) -> None:
@@ -131,18 +152,14 @@ async def _untag(engine: Engine, name: str) -> None:
         raise Retry(f"{name} is in use: {error}", after=_IN_USE_SECONDS) from error
 
 
-def bind(
-    *, engine: Engine, bus: Bus, deleted: Deleted, pull_seconds: float, spool: Path, upload_bytes: int, room: Room
-) -> dict[type[msgspec.Struct], Handle]:
+def bind(site: Site, *, pull_seconds: float, spool: Path, upload_bytes: int) -> dict[type[msgspec.Struct], Handle]:
     """Give each handler its tools."""
-
-    async def say(event: Event) -> None:
-        await bus.say(event, event.app_id)
-
+    engine, say, deleted, room = site.engine, site.say, site.deleted, site.room
     loader = Loader(engine, say, deleted, spool, upload_bytes)
     # Which command goes where.
     return {
-        PrepareImage: partial(prepare_image, engine=engine, say=say, deleted=deleted, room=room, pull_seconds=pull_seconds),
+        PrepareImage: partial(prepare_image, site=site, door=Door(engine, site.home), pull_seconds=pull_seconds),
+        BuildImage: partial(build_image, site=site),
         LoadImage: partial(load_image, engine=engine, say=say, deleted=deleted, loader=loader, room=room),
         CollectImages: partial(collect_images, engine=engine),
     }

@@ -3,6 +3,7 @@
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import EngineAway, EngineError
 from libs.common.worker import Worker
+from services.builder.build.run import Builder
 from services.builder.desired import Deleted
 
 
@@ -11,16 +12,18 @@ class Health:
         self._deleted = deleted
         self._engine: Engine | None = None
         self._worker: Worker | None = None
+        self._builder: Builder | None = None
 
-    def watch(self, engine: Engine, worker: Worker) -> None:
+    def watch(self, engine: Engine, worker: Worker, builder: Builder) -> None:
         self._engine = engine
         self._worker = worker
+        self._builder = builder
 
     async def ready(self) -> bool:
         return self._deleted.listed.is_set() and not await self._trouble()
 
     async def check(self) -> tuple[str, str]:
-        trouble = await self._trouble() or self._unknown()
+        trouble = await self._trouble() or self._unknown() or (self._builder.trouble if self._builder else "")
         return ("degraded", trouble) if trouble else ("ok", "")
 
     async def _trouble(self) -> str:

@@ -22,8 +22,8 @@ from services.builder.archives.rewrite import rewrite
 from services.builder.archives.sources import GivenUp, TooLarge
 from services.builder.archives.tar import Broken
 from services.builder.desired import Deleted
+from services.builder.failed import Failed
 from services.builder.patience import patiently
-from services.builder.pull import Failed
 from services.builder.words import Say
 
 _LOOK_SECONDS = 0.2

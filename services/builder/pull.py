@@ -17,9 +17,11 @@ from libs.common.engine.errors import (
     RegistryAuth,
     RegistryUnreachable,
 )
+from libs.common.engine.images import Login
 from libs.common.engine.pulls import PullProgress
-from libs.common.messages.builder import ImageProgress, PrepareImage
+from libs.common.messages.builder import ImageProgress, PrepareImage, RegistryLogin
 from libs.common.messages.failure import Failure
+from services.builder.failed import Failed
 from services.builder.words import Say
 
 PROGRESS_SECONDS = 2.0
@@ -34,21 +36,16 @@ _CODES: dict[type[PullError], str] = {
 logger = structlog.get_logger()
 
 
-class Failed(Exception):
-    """There will be no image; `failure` says why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-async def pull(message: PrepareImage, reference: str, *, engine: Engine, say: Say, seconds: float) -> None:
+async def pull(
+    message: PrepareImage, reference: str, *, engine: Engine, say: Say, seconds: float, login: RegistryLogin | None = None
+) -> None:
     """Pull the reference; `Failed` when the registry, the disk or the clock is against it, `EngineAway` when the engine is."""
     seen: deque[PullProgress] = deque(maxlen=1)
     reporter = asyncio.create_task(_report(message, seen, say))
     try:
         async with asyncio.timeout(seconds):
-            await images.pull(engine, reference, seen.append)
+            known = Login(server=login.server, username=login.username, password=login.password) if login else None
+            await images.pull(engine, reference, seen.append, known)
     except TimeoutError as error:
         text = f"pulling {reference} took longer than {seconds:g} s"
         raise Failed(errors.failure("building", "timeout", text)) from error

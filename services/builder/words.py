@@ -5,12 +5,22 @@ from typing import Any
 
 from libs.common import clock
 from libs.common.engine.images import ImageSeen
-from libs.common.messages.builder import ImageFailed, ImageProgress, ImageReady, ImageStarted, LoadImage, PrepareImage
+from libs.common.messages.builder import (
+    BuildImage,
+    DockerfileWritten,
+    ImageFailed,
+    ImageProgress,
+    ImageReady,
+    ImageStarted,
+    LoadImage,
+    PrepareImage,
+    SourceFetched,
+)
 from libs.common.messages.failure import Failure
 
-Event = ImageStarted | ImageProgress | ImageReady | ImageFailed
+Event = ImageStarted | ImageProgress | SourceFetched | DockerfileWritten | ImageReady | ImageFailed
 Say = Callable[[Event], Coroutine[Any, Any, None]]
-Work = PrepareImage | LoadImage
+Work = PrepareImage | LoadImage | BuildImage
 
 
 def started(message: Work) -> ImageStarted:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from libs.common.messages.builder import RegistryChecked
 from libs.common.messages.runtime import Inventory, LogsAnswer
 from tests.servers.api import ApiServer, World
 
@@ -75,6 +76,7 @@ class Ground:
         try:
             await world.runtime.serve("logs", _no_logs)
             await world.runtime.serve("inventory", _no_inventory)
+            await world.builder.serve("registry_check", _refused)
             await self._furnish(server, world)
             self.url = server.url
             self.key = server.client.headers["authorization"]
@@ -90,6 +92,7 @@ class Ground:
         project = await made("/projects", name="Attacked")
         apps = [await made(f"/projects/{project['id']}/apps", name=name, slug=name, image="nginx:alpine") for name in ("one", "two")]
         key = await made("/api-keys", name="spare", scopes=["read"])
+        registry = await made("/registries", name="spare", server="ghcr.io", username="ada", password="spare-secret")
         deployment = (await server.client.post("/apps/one/deploy")).raise_for_status().json()
         await world.command(apps[0]["id"])
         await world.bring_live(deployment)
@@ -99,6 +102,7 @@ class Ground:
             "project_id": [project["id"]],
             "user_id": [user["id"]],
             "key_id": [key["id"]],
+            "registry_id": [registry["id"]],
             "deployment_id": [deployment["id"]],
         }
 
@@ -113,6 +117,10 @@ def _made(client: httpx.AsyncClient) -> Any:
 
 async def _no_logs(_query: bytes) -> LogsAnswer:
     return LogsAnswer(items=())
+
+
+async def _refused(_query: bytes) -> RegistryChecked:
+    return RegistryChecked(code="registry_auth_failed", detail="ghcr.io refused the login.")
 
 
 async def _no_inventory(_query: bytes) -> Inventory:

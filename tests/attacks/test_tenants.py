@@ -63,8 +63,15 @@ async def tenants(settings: Any) -> AsyncIterator[Tenants]:  # noqa: F811 - the 
         app = await _made(ada, f"projects/{project['id']}/apps", name="ada", slug="ada", image="nginx:alpine", env={"SECRET": "of Ada"})
         deployment = (await ada.post("/api/v1/apps/ada/deploy")).raise_for_status().json()
         key = await _made(ada, "api-keys", name="unbound", scopes=["read"])
+        registry = await _made(ada, "registries", name="Ada's", server="ghcr.io", username="ada", password="of Ada's")
         session = (await ada.get("/api/v1/auth/sessions")).raise_for_status().json()["items"][0]
-        ids = {"project_id": project["id"], "app": app["slug"], "slug": app["slug"], "session_id": session["id"]}
+        ids = {
+            "project_id": project["id"],
+            "app": app["slug"],
+            "slug": app["slug"],
+            "session_id": session["id"],
+            "registry_id": registry["id"],
+        }
         found = Tenants(api, ada, eve, {**ids, "deployment_id": deployment["id"], "key_id": key["id"], "code": "not_found"})
         found.own = {
             "ada": (await _made(ada, "projects", name="Her other one"))["id"],
@@ -150,6 +157,6 @@ async def _expect_nothing(tenants: Tenants, client: httpx.AsyncClient, method: s
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), where
     elif method == "get":
         assert answer.status_code == 200, where
-    foreign = [tenants.ids[name] for name in ("project_id", "deployment_id", "key_id")]
+    foreign = [tenants.ids[name] for name in ("project_id", "deployment_id", "key_id", "registry_id")]
     asked = path.format_map({**_OF_NOBODY, **tenants.ids})
     assert not [each for each in foreign if each in answer.text and each not in asked], where

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from tests.bench import death, deploy, history, memory, reads, redeploy, storm, sync, upload
+from tests.bench import build, death, deploy, history, memory, reads, redeploy, storm, sync, upload
 from tests.bench.results import table, write
 from tests.stack import Stack
 
@@ -17,9 +17,10 @@ BENCHES = {
     "history": (history.measure, "A day of history beside the app itself"),
     "storm": (storm.measure, "Deploys sent at once, four for each app"),
     "upload": (upload.measure, "An upload of 1 GB beside docker load"),
+    "build": (build.measure, "A cached rebuild beside a clone and docker build"),
 }
 """In this order: memory is measured before the others have used the services."""
-_ROUNDS = {"deploy": 30, "redeploy": 20, "death": 20, "storm": 50, "upload": 3}
+_ROUNDS = {"deploy": 30, "redeploy": 20, "death": 20, "storm": 50, "upload": 3, "build": 15}
 
 
 def main() -> None:

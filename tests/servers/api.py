@@ -54,7 +54,9 @@ class ApiServer:
             }
         )
         self.app = create_app(self.settings)
-        self._server = uvicorn.Server(uvicorn.Config(self.app, port=0, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
+        self._server = uvicorn.Server(
+            uvicorn.Config(self.app, port=0, log_level="error", lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=1)
+        )
         self._task: asyncio.Task[None] | None = None
         self.client = httpx.AsyncClient()
 

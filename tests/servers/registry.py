@@ -6,18 +6,19 @@ from pathlib import Path
 
 from tests import images
 from tests.servers.process import Process
+from tests.servers.token import TokenServer
 
 USER, PASSWORD = "somebody", "secret"
 _HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 
 
 class RegistryServer:
-    """`host` is `127.0.0.1:PORT`. With `private` it wants USER and PASSWORD."""
+    """`host` is `127.0.0.1:PORT`. With `private` it wants USER and PASSWORD; with `tokens` it has that server ask for them."""
 
-    def __init__(self, folder: Path, *, private: bool = False) -> None:
+    def __init__(self, folder: Path, *, private: bool = False, tokens: TokenServer | None = None) -> None:
         self.port = _free_port()
         self.host = f"127.0.0.1:{self.port}"
-        self._auth = {"username": USER, "password": PASSWORD} if private else None
+        self._auth = {"username": USER, "password": PASSWORD} if private or tokens else None
         config: dict[str, object] = {
             "version": "0.1",
             "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
@@ -26,6 +27,8 @@ class RegistryServer:
         if private:
             (folder / "htpasswd").write_text(_HTPASSWD, encoding="ascii")
             config["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
+        if tokens:
+            config["auth"] = tokens.config
         path = folder / "registry.yml"
         # JSON is YAML.
         path.write_text(json.dumps(config), encoding="utf-8")

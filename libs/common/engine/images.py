@@ -1,5 +1,6 @@
 """Images: find, pull, and the tags by which we hold them."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -70,14 +71,28 @@ async def find(engine: Engine, reference: str) -> ImageSeen | None:
     )
 
 
-async def pull(engine: Engine, reference: str, on_progress: Callable[[PullProgress], None]) -> None:
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine tells a registry, `server` being the registry's host."""
+
+    server: str
+    username: str
+    password: str
+
+    def header(self) -> str:
+        words = {"username": self.username, "password": self.password, "serveraddress": self.server}
+        return base64.urlsafe_b64encode(msgspec.json.encode(words)).decode()
+
+
+async def pull(engine: Engine, reference: str, on_progress: Callable[[PullProgress], None], login: Login | None = None) -> None:
     """Pull `name:tag` or `name@sha256:…`; `on_progress` is called in the loop for every line that the engine says.
 
     Raises a `PullError`. Cancelling the task ends the pull on the engine too.
     """
     repository, tag = split_reference(reference)
     tally, ended = Tally(), False
-    stream = Lines(engine, "POST", "/images/create", {"fromImage": repository, "tag": tag})
+    stream = Lines(
+        engine, "POST", "/images/create", {"fromImage": repository, "tag": tag}, {"X-Registry-Auth": login.header()} if login else None
+    )
     try:
         async for text in stream:
             line = msgspec.json.decode(text, type=PullLine)

@@ -14,6 +14,7 @@ from libs.common.engine.connect import Engine
 from libs.common.engine.errors import translate
 
 Params = Mapping[str, str | int]
+Headers = Mapping[str, str]
 
 
 class Lines:
@@ -23,9 +24,10 @@ class Lines:
     a quiet stream of events may hold up the end of the process or take the place of other calls.
     """
 
-    def __init__(self, engine: Engine, method: str, path: str, params: Params) -> None:
+    def __init__(self, engine: Engine, method: str, path: str, params: Params, headers: Headers | None = None) -> None:
         self._engine = engine
         self._request = (method, path, params)
+        self._headers = headers
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
         self._stream: CancellableStream[bytes] | None = None
@@ -65,7 +67,7 @@ class Lines:
             self._hand_over(end)
 
     def _read(self) -> None:
-        self._stream = open_stream(self._engine.long, *self._request)
+        self._stream = open_stream(self._engine.long, *self._request, headers=self._headers)
         self._engine.keep(self._stream)
         self._hand_over(self.opened)
         # Closed while the engine thought about its first byte: nobody knew the stream then.
@@ -83,17 +85,21 @@ class Lines:
                 self._loop.call_soon_threadsafe(self._items.put_nowait, item)
 
 
-def open_stream(api: docker.APIClient, method: str, path: str, params: Params) -> "CancellableStream[bytes]":
+def open_stream(
+    api: docker.APIClient, method: str, path: str, params: Params, *, headers: Headers | None = None
+) -> "CancellableStream[bytes]":
     """Send a request and return its answer as lines; blocks until the engine sends the head. Raises docker-py's errors."""
-    response = answer(api, method, path, params)
+    response = answer(api, method, path, params, headers=headers)
     return CancellableStream(split(response.iter_content(chunk_size=None)), response)
 
 
-def answer(api: docker.APIClient, method: str, path: str, params: Params, body: Iterator[bytes] | None = None) -> requests.Response:
+def answer(
+    api: docker.APIClient, method: str, path: str, params: Params, body: Iterator[bytes] | None = None, *, headers: Headers | None = None
+) -> requests.Response:
     """Send a request whose answer is read bit by bit; `body` is an archive, sent as it comes."""
     url = f"{api.base_url}/v{api.api_version}{path}"
-    headers = {"Content-Type": "application/x-tar"} if body is not None else {}
-    response = api.request(method, url, params=params, data=body, headers=headers, stream=True, timeout=api.timeout)
+    sent = {**(headers or {}), **({"Content-Type": "application/x-tar"} if body is not None else {})}
+    response = api.request(method, url, params=params, data=body, headers=sent, stream=True, timeout=api.timeout)
     try:
         response.raise_for_status()
     except requests.HTTPError as error:

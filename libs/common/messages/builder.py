@@ -29,6 +29,20 @@ class RegistryLogin(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
+class CheckRegistry(msgspec.Struct, frozen=True, kw_only=True):
+    """The query `registry_check`: does the registry take the login? `login` is a token around a `RegistryLogin`."""
+
+    login: str
+    v: int = 1
+
+
+class RegistryChecked(msgspec.Struct, frozen=True, kw_only=True):
+    """`code` is None when the registry took the login, else a failure code; `detail` is a sentence."""
+
+    code: str | None
+    detail: str
+
+
 class GitLogin(msgspec.Struct, frozen=True, kw_only=True):
     """What a git host is told over https; it travels sealed."""
 

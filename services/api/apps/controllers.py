@@ -24,6 +24,7 @@ from services.api.http.strict import Cursor, DryRun, Limit, Wait, check_cursor
 from services.api.idempotency import Answer
 from services.api.projects.service import to_change as project_to_change
 from services.api.projects.service import to_read as project_to_read
+from services.api.registries.service import check_usable
 
 PurgeVolumes = Annotated[bool, Parameter(description="Destroy the data of the app's volumes too.")]
 IfMatch = Annotated[str | None, Parameter(header="If-Match", description="Change only what still has this ETag.")]
@@ -50,9 +51,10 @@ class ProjectAppController(Controller):
 
         async def effect(tx: Tx) -> Answer:
             project = await project_to_change(tx, principal, project_id, "write")
+            await check_usable(tx, principal, data.registry_id)
             app = await service.create(tx, core.vault, project.id, data, core.settings)
             if dry_run:
-                return planned(tx, plans.create(app.slug, app.image, host(app.slug, core.settings.base_domain)))
+                return planned(tx, plans.create(app.slug, app.image, host(app.slug, core.settings.base_domain), app.git_repo_url))
             view = to_view(app, core.settings, time.time())
             return Answer(status=201, body=msgspec.json.encode(view), headers=headers_of(app))
 
@@ -100,6 +102,7 @@ class AppController(Controller):
         async def effect(tx: Tx) -> Answer:
             row = await lookup.to_change(tx, principal, app, "write")
             service.check_match(row, if_match)
+            await check_usable(tx, principal, data.registry_id, row.registry_id)
             changed = await service.update(tx, core.vault, row, data, core.settings)
             if dry_run:
                 return planned(tx, plans.update(row, changed))

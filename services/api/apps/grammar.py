@@ -1,6 +1,7 @@
 """The grammar and the range of everything that a person can type about an app."""
 
 import os
+import re
 import shlex
 from functools import cache
 from typing import Annotated, Literal
@@ -13,6 +14,10 @@ from services.api.http.strict import Body
 _NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]{1,5})?"
 _IMAGE = rf"^(?:{_HOST}/)?{_NAME}(?:/{_NAME})*(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}})?(?:@sha256:[a-f0-9]{{64}})?$"
+
+_REF = r"^[^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*$"
+_NO_REF = re.compile(r"\.\.|//|@\{|^[/.]|/\.|[/.]$|\.lock(?:/|$)|^@$")
+"""What git check-ref-format refuses beyond single characters."""
 
 SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
 LARGEST_ENV = 256 * 1024
@@ -32,6 +37,39 @@ EnvName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$",
 EnvValue = Annotated[str, msgspec.Meta(max_length=32 * 1024, pattern=r"^[^\x00]*$")]
 EnvSecret = Annotated[list[EnvName], msgspec.Meta(max_length=200, description="names whose values are masked in logs, failures and events")]
 Command = list[str] | str
+GitProvider = Literal["github", "gitlab", "gitea", "bitbucket", "git"]
+GitRepoUrl = Annotated[
+    str, msgspec.Meta(min_length=3, max_length=512, pattern=r"^[\x21-\x7e]+$", description="owner/repo or an https address")
+]
+GitRef = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=255, pattern=_REF, description="a branch, tag or commit, as git check-ref-format takes it")
+]
+RelativePath = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f\\]+$", description="a path in the repository, without ..")
+]
+WatchPaths = Annotated[
+    list[RelativePath], msgspec.Meta(max_length=100, description="a push that changes none of these is not deployed; * and ** as in globs")
+]
+BuildSecrets = Annotated[list[EnvName], msgspec.Meta(max_length=50, description="names in env that a step of the build may mount")]
+BuildArgs = Annotated[dict[EnvName, Annotated[str, msgspec.Meta(max_length=8192, pattern=r"^[^\x00]*$")]], msgspec.Meta(max_length=100)]
+
+
+RegistryId = Annotated[str, msgspec.Meta(pattern=r"^reg_[0-9a-z]{1,36}$", description="the id of one of your registries")]
+
+
+class BuildBody(Body, frozen=True, kw_only=True):
+    """How a repository becomes an image.
+
+    `builder`: `auto` takes the Dockerfile, or writes one; `railpack` and `pack` are used when they are on the server. `args` are build
+    arguments, which stand in the image's history; `secrets` names in `env` that a step may mount
+    (`RUN --mount=type=secret,id=NAME`), which leave no trace. Submodules and LFS objects are fetched when they are asked for.
+    """
+
+    builder: Literal["auto", "railpack", "pack"] = "auto"
+    args: BuildArgs = msgspec.field(default_factory=dict)
+    secrets: BuildSecrets = msgspec.field(default_factory=list)
+    submodules: bool = False
+    lfs: bool = False
 
 
 class HealthCheckBody(Body, frozen=True, kw_only=True):
@@ -82,3 +120,25 @@ def to_words(command: Command | None, pointer: str = "/command") -> tuple[str, .
 def check_env(env: dict[str, str]) -> None:
     if sum(len(name.encode()) + len(value.encode()) for name, value in env.items()) > LARGEST_ENV:
         raise invalid("/env", f"takes at most {LARGEST_ENV // 1024} KB of names and values together")
+
+
+def check_ref(ref: str, pointer: str) -> str:
+    """The rest of what `git check-ref-format --branch` asks for."""
+    if _NO_REF.search(ref):
+        raise invalid(pointer, "is no name that git takes for a branch, tag or commit")
+    return ref
+
+
+def to_relative(path: str, pointer: str) -> str | None:
+    """A path below the repository's root in its shortest spelling; None for the root itself."""
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    if path.startswith("/") or any(part == ".." or part.startswith("-") for part in parts):
+        raise invalid(pointer, "takes a path below the repository's root: no / or - at the beginning, no ..")
+    return "/".join(parts) or None
+
+
+def check_build(build: BuildBody) -> None:
+    """Arguments that are BuildKit's own could have it run another frontend than ours."""
+    wrong = next((name for name in build.args if name.upper().startswith("BUILDKIT_")), None)
+    if wrong is not None:
+        raise invalid(f"/build/args/{wrong}", "is a name that the builder itself uses")

@@ -1,6 +1,6 @@
 """Tables of apps: what is wanted of each, and what was last seen of it."""
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.api.db.base import Base
@@ -22,7 +22,9 @@ class AppRow(Base):
     `current` and `candidate` are JSON of the `Release` that the runtime is told; `newest_status` is that of the newest deployment.
     `status…` is derived (`status.py`) each time something happens, so that reading is one row. `op` is the lifecycle call that is
     under way until the runtime has settled `op_revision`. `dropped` is the newest release whose image is not waited for any more;
-    `limits_refused` is the engine's reason for not taking the limits.
+    `limits_refused` is the engine's reason for not taking the limits. An app with a `git_repo_url` is built: its `image` is what was built
+    last, `build` is JSON of `Build`, `watch_paths` a JSON list; `current_source` is JSON of the `Source` that the current release was
+    built from. A preview is one of `preview_of`, for its pull request `preview_number`.
     """
 
     __tablename__ = "apps"
@@ -36,6 +38,17 @@ class AppRow(Base):
     settings: Mapped[str] = mapped_column(Text)
     env: Mapped[str] = mapped_column(Text)
     env_keys: Mapped[str] = mapped_column(Text)
+    git_provider: Mapped[str | None] = mapped_column(String(16))
+    git_repo_url: Mapped[str | None] = mapped_column(String(512), index=True)
+    git_branch: Mapped[str | None] = mapped_column(String(255))
+    root_directory: Mapped[str | None] = mapped_column(String(512))
+    dockerfile_path: Mapped[str | None] = mapped_column(String(512))
+    watch_paths: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
+    auto_deploy: Mapped[bool] = mapped_column(default=True, server_default=true())
+    registry_id: Mapped[str | None] = mapped_column(String(40))
+    build: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    preview_of: Mapped[str | None] = mapped_column(String(40), index=True)
+    preview_number: Mapped[int | None]
     replicas: Mapped[int]
     cpu_limit: Mapped[float | None] = mapped_column(Float)
     memory_limit: Mapped[int | None]
@@ -55,6 +68,7 @@ class AppRow(Base):
     newest_status: Mapped[str | None] = mapped_column(String(12))
     fingerprint: Mapped[str] = mapped_column(String(64))
     current_fingerprint: Mapped[str | None] = mapped_column(String(64))
+    current_source: Mapped[str | None] = mapped_column(Text)
 
     status: Mapped[str] = mapped_column(String(12))
     status_reason: Mapped[str | None] = mapped_column(String(40))

@@ -26,9 +26,9 @@ def _step(action: str, detail: str) -> PlanStep:
     return PlanStep(action=action, detail=detail)
 
 
-def create(slug: str, image: str | None, host: str) -> Plan:
+def create(slug: str, image: str | None, host: str, repo: str | None = None) -> Plan:
     steps = [_step("create_app", f"Make the app {slug}; nothing runs until it is deployed."), _step("reserve_host", host)]
-    return Plan(plan=steps, warnings=[] if image else ["The app has no image yet: a deploy has to name one."])
+    return Plan(plan=steps, warnings=[] if image or repo else ["The app has no image yet: a deploy has to name one."])
 
 
 def update(app: AppRow, changed: list[str]) -> Plan:
@@ -42,10 +42,14 @@ def update(app: AppRow, changed: list[str]) -> Plan:
     return Plan(plan=steps)
 
 
-def deploy(app: AppRow, image: str, *, is_busy: bool, is_upload: bool = False) -> Plan:
-    prepare = _step("prepare_image", f"Find or pull {image} and pin it to its digest.")
-    load = _step("load_image", f"Check the upload and load it as {image}.")
-    steps = [load if is_upload else prepare]
+def deploy(app: AppRow, image: str, *, is_busy: bool, source: str = "image", ref: str | None = None) -> Plan:
+    """`source` is where the image comes from: `image`, `upload` or `git`."""
+    ways = {
+        "image": _step("prepare_image", f"Find or pull {image} and pin it to its digest."),
+        "upload": _step("load_image", f"Check the upload and load it as {image}."),
+        "git": _step("build_image", f"Fetch {ref or 'the default branch'} of {app.git_repo_url} and build it as {image}."),
+    }
+    steps = [ways[source]]
     if is_busy:
         steps.insert(0, _step("supersede", "The deployment that waits for its image is superseded."))
     steps += [

@@ -5,19 +5,27 @@ from typing import Literal
 import msgspec
 
 from services.api.apps.grammar import (
+    BuildBody,
     Command,
     Cpu,
     DrainSeconds,
     EnvName,
     EnvSecret,
     EnvValue,
+    GitProvider,
+    GitRef,
+    GitRepoUrl,
     HealthCheckBody,
     Image,
     Memory,
     Port,
+    RegistryId,
+    RelativePath,
     Replicas,
     Slug,
+    WatchPaths,
 )
+from services.api.apps.source import Build
 from services.api.http.strict import Body, DisplayName, Page
 
 Unset = msgspec.UnsetType
@@ -33,7 +41,9 @@ class HealthCheckView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """An app. `cpu_usage` in percent of one core, `memory_usage` in MB, both of all replicas; `current_replicas`: how many run.
+    """An app. With `git_repo_url` its image is built from there, and `image` is what was built last.
+
+    `cpu_usage` in percent of one core, `memory_usage` in MB, both of all replicas; `current_replicas`: how many run.
 
     `env_secret`: names in the environment whose values are masked in logs, failures and events, beside those that look like secrets.
     `pending_fields` are the settings that wait for the next deploy; `pending_changes` says whether there are any.
@@ -51,6 +61,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     root_directory: str | None = None
     dockerfile_path: str | None = None
     watch_paths: list[str] = []
+    build: Build
     internal_port: int
     command: list[str] | None
     env_keys: list[str]
@@ -95,23 +106,28 @@ class AppGone(msgspec.Struct, frozen=True, kw_only=True):
 class Later(Body, frozen=True, kw_only=True):
     """Fields of the contract whose features this version does not have. They come back as they were read, or not at all."""
 
-    git_provider: str | Unset | None = UNSET
-    git_repo_url: str | Unset | None = UNSET
-    git_branch: str | Unset | None = UNSET
-    root_directory: str | Unset | None = UNSET
-    dockerfile_path: str | Unset | None = UNSET
-    watch_paths: list[str] | Unset = UNSET
     release_command: Command | Unset | None = UNSET
-    auto_deploy: bool | Unset = UNSET
-    registry_id: str | Unset | None = UNSET
     domains: list[str] | Unset = UNSET
 
 
 class Settings(Later, frozen=True, kw_only=True):
-    """What may be set. What is left out keeps its value; null clears what may be empty. `env` is merged, and null removes a name."""
+    """What may be set. What is left out keeps its value; null clears what may be empty. `env` is merged, and null removes a name.
+
+    `git_repo_url` is `owner/repo` or an https address, and excludes `image`; `git_provider` follows from it where it is not given.
+    `root_directory` and `dockerfile_path` are relative, the second to the first. `auto_deploy`: a push is deployed.
+    """
 
     name: DisplayName | Unset = UNSET
     image: Image | Unset | None = UNSET
+    git_provider: GitProvider | Unset | None = UNSET
+    git_repo_url: GitRepoUrl | Unset | None = UNSET
+    git_branch: GitRef | Unset | None = UNSET
+    root_directory: RelativePath | Unset | None = UNSET
+    dockerfile_path: RelativePath | Unset | None = UNSET
+    watch_paths: WatchPaths | Unset | None = UNSET
+    auto_deploy: bool | Unset = UNSET
+    build: BuildBody | Unset | None = UNSET
+    registry_id: RegistryId | Unset | None = UNSET
     internal_port: Port | Unset = UNSET
     command: Command | Unset | None = UNSET
     env: dict[EnvName, EnvValue | None] | Unset = UNSET

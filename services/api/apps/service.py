@@ -17,6 +17,7 @@ from services.api.apps.models import AppRow, SlugRow
 from services.api.apps.observed import refresh
 from services.api.apps.schemas import AppUpdate, NewApp, Settings
 from services.api.apps.settings import check_later, check_read_only, merge
+from services.api.apps.source import NO_BUILD, check_one_source
 from services.api.apps.view import etag, to_view
 from services.api.db.tx import Tx
 from services.api.deployments.moves import Frozen, cancel_all
@@ -31,9 +32,10 @@ _LONGEST_SLUG = 48
 async def create(tx: Tx, vault: Vault, project_id: str, body: NewApp, installation: Installation) -> AppRow:
     """Make an app; nothing runs yet. `409 slug_taken`, `409 quota_exceeded`."""
     check_later(body)
+    check_one_source(body)
     slug = _slug(body)
     app = new_row(vault, project_id, slug, body.name)
-    merge(app, body, vault)
+    merge(app, body, vault, installation.github_url)
     await _take_slug(tx, slug, project_id, app.id)
     tx.session.add(app)
     await tx.flush()
@@ -47,11 +49,12 @@ async def update(tx: Tx, vault: Vault, app: AppRow, body: Settings, installation
     """Merge `body` into the app; return what changed. Replicas and limits are live, the rest waits for the next deploy."""
     view = to_view(app, installation, 0)
     check_later(body, view)
+    check_one_source(body, view)
     if isinstance(body, AppUpdate):
         check_read_only(body, view)
     before, usage = app.replicas, quotas.of(app)
     limits = app.cpu_limit, app.memory_limit
-    changed = merge(app, body, vault)
+    changed = merge(app, body, vault, installation.github_url)
     if not changed:
         return changed
     check_fits(app, limits[1])
@@ -72,9 +75,13 @@ async def update(tx: Tx, vault: Vault, app: AppRow, body: Settings, installation
     return changed
 
 
-def set_image(app: AppRow, image: str | msgspec.UnsetType | None, vault: Vault) -> None:
-    """A deploy that names an image makes it the app's."""
-    if image is not msgspec.UNSET and merge(app, Settings(image=image), vault):
+def set_image(app: AppRow, image: str | msgspec.UnsetType | None, vault: Vault, installation: Installation) -> None:
+    """A deploy that names an image makes it the app's. `400 image_with_git` for an app that is built."""
+    if image is msgspec.UNSET:
+        return
+    body = Settings(image=image)
+    check_one_source(body, to_view(app, installation, 0))
+    if merge(app, body, vault, installation.github_url):
         app.updated_at = clock.now()
 
 
@@ -134,6 +141,9 @@ def new_row(vault: Vault, project_id: str, slug: str, name: str) -> AppRow:
         slug=slug,
         name=name,
         image=None,
+        watch_paths="[]",
+        auto_deploy=True,
+        build=NO_BUILD,
         settings=msgspec.json.encode(Frozen()).decode(),
         env=vault.seal({}),
         env_keys="[]",

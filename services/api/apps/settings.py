@@ -9,12 +9,13 @@ from libs.common.secrets import MASK, Vault
 from services.api.apps.grammar import HealthCheckBody, check_env, check_limits, to_words
 from services.api.apps.models import AppRow
 from services.api.apps.schemas import UNSET, App, AppUpdate, Later, Settings
-from services.api.apps.view import fingerprint
+from services.api.apps.source import merge_source
+from services.api.apps.view import fingerprint_of
 from services.api.deployments.moves import Frozen
 from services.api.http.problems import FieldError, Problem, invalid
 
 _frozen = msgspec.json.Decoder(Frozen)
-_COLUMNS = ("name", "image", "replicas", "cpu_limit", "memory_limit")
+_COLUMNS = ("name", "image", "registry_id", "replicas", "cpu_limit", "memory_limit")
 _FROZEN = ("internal_port", "command", "health_check", "drain_seconds", "env_secret")
 _MOVING = frozenset(
     {
@@ -46,26 +47,24 @@ def check_read_only(body: AppUpdate, view: App) -> None:
 
 def check_later(body: Later, view: App | None = None) -> None:
     """Fields of features that are not there yet are taken as they were read; setting one is refused."""
-    if body.git_repo_url not in {UNSET, None} and getattr(body, "image", UNSET) not in {UNSET, None}:
-        errors = [FieldError(pointer="/git_repo_url", detail="excludes image")]
-        raise Problem("image_with_git", errors=errors)
     empty = App.__struct_defaults__
     names = [field.name for field in msgspec.structs.fields(Later)]
     defaults = dict(zip(App.__struct_fields__[-len(empty) :], empty, strict=True)) if empty else {}
     wrong = [name for name in names if getattr(body, name) not in (UNSET, getattr(view, name, defaults.get(name)))]
     if wrong:
         errors = [FieldError(pointer=f"/{name}", detail="is not available in this version") for name in wrong]
-        raise Problem("validation_failed", f"{', '.join(wrong)}: not available in this version; deploy an image.", errors=errors)
+        raise Problem("validation_failed", f"{', '.join(wrong)}: not available in this version.", errors=errors)
 
 
-def merge(app: AppRow, body: Settings, vault: Vault) -> list[str]:
+def merge(app: AppRow, body: Settings, vault: Vault, github_url: str) -> list[str]:
     """Change the row; return the names of what is another now."""
-    changed = [name for name in _COLUMNS if _set(app, name, getattr(body, name))]
+    changed = merge_source(app, body, github_url)
+    changed += [name for name in _COLUMNS if _set(app, name, getattr(body, name))]
     check_limits(app.cpu_limit, app.memory_limit)
     changed += _merge_frozen(app, body)
     if body.env is not UNSET and body.env and merge_env(app, body.env, vault):
         changed.append("env")
-    app.fingerprint = fingerprint(app.image, app.settings, app.env)
+    app.fingerprint = fingerprint_of(app)
     return changed
 
 
@@ -81,7 +80,7 @@ def merge_env(app: AppRow, env: Mapping[str, str | None], vault: Vault) -> bool:
         return False
     check_env(after)
     app.env, app.env_keys = vault.seal(after), msgspec.json.encode(sorted(after)).decode()
-    app.fingerprint = fingerprint(app.image, app.settings, app.env)
+    app.fingerprint = fingerprint_of(app)
     return True
 
 

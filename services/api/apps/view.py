@@ -9,6 +9,7 @@ from libs.common.clock import parse
 from libs.common.messages.api import Release
 from services.api.apps.models import AppRow
 from services.api.apps.schemas import App, HealthCheckView
+from services.api.apps.source import build_of, configured, decode, differing, encode, watch_paths_of
 from services.api.deployments.moves import Frozen
 from services.api.settings import Settings
 
@@ -36,6 +37,15 @@ def to_view(app: AppRow, settings: Settings, now: float) -> App:
         slug=app.slug,
         url=settings.app_url(app.slug),
         image=app.image,
+        git_provider=app.git_provider,
+        git_repo_url=app.git_repo_url,
+        git_branch=app.git_branch,
+        root_directory=app.root_directory,
+        dockerfile_path=app.dockerfile_path,
+        watch_paths=watch_paths_of(app),
+        auto_deploy=app.auto_deploy,
+        build=build_of(app),
+        registry_id=app.registry_id,
         internal_port=frozen.internal_port,
         command=list(frozen.command) if frozen.command is not None else None,
         env_keys=_keys.decode(app.env_keys),
@@ -73,20 +83,39 @@ def pending(app: AppRow, frozen: Frozen) -> list[str]:
     if app.current is None or app.current_fingerprint == app.fingerprint:
         return []
     live = _release.decode(app.current)
-    there = (app.image, frozen.internal_port, frozen.command, frozen.health_check, frozen.drain_seconds, app.env, frozen.env_secret)
+    wanted = configured(app)
+    source = differing(wanted, decode(app.current_source)) if wanted is not None else []
+    there = (
+        live.image if wanted is not None else app.image,
+        frozen.internal_port,
+        frozen.command,
+        frozen.health_check,
+        frozen.drain_seconds,
+        app.env,
+        frozen.env_secret,
+    )
     here = (live.image, live.port, live.command, live.health_check, live.drain_seconds, live.env, live.env_secret)
-    return [name for name, wanted, runs in zip(_PENDING, there, here, strict=True) if wanted != runs]
+    return source + [name for name, asked, runs in zip(_PENDING, there, here, strict=True) if asked != runs]
 
 
 def etag(app: AppRow) -> str:
     """Of the settings alone: what changes by itself does not change it."""
-    parts = [app.name, app.fingerprint, app.replicas, app.cpu_limit, app.memory_limit]
+    parts = [app.name, app.fingerprint, app.replicas, app.cpu_limit, app.memory_limit, app.watch_paths, app.auto_deploy, app.registry_id]
     return f'"{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]}"'
 
 
-def fingerprint(image: str | None, settings: str, env: str) -> str:
-    """Of what containers are made from: differs from that of the current release when changes are pending."""
-    return hashlib.sha256("\0".join((image or "", settings, env)).encode()).hexdigest()
+def fingerprint(image: str | None, settings: str, env: str, source: str = "") -> str:
+    """Of what containers are made from: differs from that of the current release when changes are pending.
+
+    With a `source` the image follows from that, and which one it is says nothing.
+    """
+    parts = ("", settings, env, source) if source else (image or "", settings, env)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def fingerprint_of(app: AppRow) -> str:
+    """Of what the app is configured to be."""
+    return fingerprint(app.image, app.settings, app.env, encode(configured(app)))
 
 
 def _links(app: AppRow) -> dict[str, str]:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from libs.common.secrets import Vault
 from services.api.audit.write import write
 from services.api.db import inline
 from services.api.db.migrate import migrate
@@ -37,6 +38,7 @@ class Database:
         self.sqlite_path = sqlite_path
         self.epoch = 1
         self.keep_releases = 5
+        self.vault: Vault | None = None
         self.on_commit: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
     @classmethod
@@ -66,7 +68,7 @@ class Database:
     async def begin(self) -> AsyncIterator[Tx]:
         """Run a write transaction. It commits at the end of the block and rolls back when the block raises."""
         async with self._writer.begin() as connection:
-            tx = Tx(connection, self.epoch, self.base_domain, self.keep_releases)
+            tx = Tx(connection, self.epoch, self.base_domain, self.keep_releases, self.vault)
             yield tx
             await tx.flush()
             await write(connection, tx.acts)

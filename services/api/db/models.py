@@ -8,6 +8,7 @@ from services.api.db.tables import CursorRow, IdempotencyRow, MetaRow, OutboxRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.events.models import EventRow
 from services.api.projects.models import MemberRow, ProjectRow
+from services.api.registries.models import RegistryRow
 
 __all__ = [
     "ApiKeyRow",
@@ -22,6 +23,7 @@ __all__ = [
     "MetaRow",
     "OutboxRow",
     "ProjectRow",
+    "RegistryRow",
     "ReleaseRow",
     "ReplicaRow",
     "SessionRow",

@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.common import clock, ids, log, subjects
 from libs.common.messages.api import Desired, Recorded
-from libs.common.messages.builder import CollectImages, LoadImage, PrepareImage
+from libs.common.messages.builder import BuildImage, CollectImages, LoadImage, PrepareImage
+from libs.common.secrets import Vault
 from services.api.audit.caller import Act
 from services.api.db.outbox_row import Entry, Kind
 
-Command = PrepareImage | LoadImage | CollectImages
-_SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", LoadImage: "builder", CollectImages: "builder"}
+Command = PrepareImage | BuildImage | LoadImage | CollectImages
+_SERVICE_OF: dict[type[Command], str] = {PrepareImage: "builder", BuildImage: "builder", LoadImage: "builder", CollectImages: "builder"}
 
 
 class Tx:
@@ -25,11 +26,14 @@ class Tx:
     how many releases keep their images.
     """
 
-    def __init__(self, connection: AsyncConnection, epoch: int, base_domain: str, keep_releases: int = 5) -> None:
+    def __init__(
+        self, connection: AsyncConnection, epoch: int, base_domain: str, keep_releases: int = 5, vault: Vault | None = None
+    ) -> None:
         self.connection = connection
         self.epoch = epoch
         self.base_domain = base_domain
         self.keep_releases = keep_releases
+        self._vault = vault
         self.entries: list[Entry] = []
         self.acts: list[Act] = []
         self._session: AsyncSession | None = None
@@ -39,6 +43,13 @@ class Tx:
         if self._session is None:
             self._session = AsyncSession(bind=self.connection, expire_on_commit=False, autoflush=False)
         return self._session
+
+    @property
+    def vault(self) -> Vault:
+        """What opens and seals the secrets that a command carries."""
+        if self._vault is None:
+            raise RuntimeError("this database was opened without the key to its secrets")
+        return self._vault
 
     async def flush(self) -> None:
         """Write what the session holds; called before the commit."""

@@ -10,6 +10,7 @@ from libs.common.states import Intent
 from services.api.apps import lookup, plans
 from services.api.apps import service as apps
 from services.api.apps.dry_run import planned, tried
+from services.api.apps.grammar import check_ref
 from services.api.apps.models import AppRow
 from services.api.core import Core
 from services.api.db.tx import Tx
@@ -17,6 +18,7 @@ from services.api.deployments import ending, rollback, service
 from services.api.deployments.create import find_or_create
 from services.api.deployments.follow import follow
 from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
+from services.api.deployments.source import Asked, check_ref_alone
 from services.api.disks.room import ROOM
 from services.api.http import strict
 from services.api.http.bodies import RAW_BODY
@@ -57,12 +59,12 @@ class DeployController(Controller):
         if isinstance(came, Upload):
             return await _deploy_upload(request, core, principal, app, came, wait=wait, dry_run=dry_run)
         body = strict.decode(came, DeployBody) if came else DeployBody()
-        _check_source(body.ref)
+        asked = _asked(body)
 
         async def effect(tx: Tx) -> Answer:
             row = await lookup.to_change(tx, principal, app, "deploy")
-            apps.set_image(row, body.image, core.vault)
-            return await _deploy(tx, core, principal, row, dry_run=dry_run)
+            apps.set_image(row, body.image, core.vault, core.settings)
+            return await _deploy(tx, core, principal, row, dry_run=dry_run, asked=asked)
 
         return await _answer(request, core, principal, effect, came, wait=wait, dry_run=dry_run)
 
@@ -82,11 +84,11 @@ class DeployController(Controller):
         if isinstance(came, Upload):
             return await _deploy_upload(request, core, principal, slug, came, wait=wait, dry_run=dry_run)
         body = strict.decode(came, DeployBySlugBody) if came else DeployBySlugBody()
-        _check_source(body.ref)
+        asked = _asked(body)
 
         async def effect(tx: Tx) -> Answer:
             row = await find_or_create(tx, core, principal, slug, body)
-            return await _deploy(tx, core, principal, row, dry_run=dry_run)
+            return await _deploy(tx, core, principal, row, dry_run=dry_run, asked=asked)
 
         return await _answer(request, core, principal, effect, came, wait=wait, dry_run=dry_run)
 
@@ -178,9 +180,11 @@ async def _check(core: Core, principal: Principal, app: str) -> None:
         raise Problem("app_deleting", f"{row.slug} is being deleted.")
 
 
-def _check_source(ref: object) -> None:
-    if ref is not msgspec.UNSET:
-        raise Problem("source_not_available", "This app has no git repository to take ref from.")
+def _asked(body: DeployBody | DeployBySlugBody) -> Asked:
+    if isinstance(body.ref, msgspec.UnsetType):
+        return Asked()
+    check_ref_alone(body.image)
+    return Asked(ref=check_ref(body.ref, "/ref"))
 
 
 async def _deploy_upload(
@@ -201,11 +205,13 @@ async def _deploy_upload(
     return await _follow(core, principal, answer, wait)
 
 
-async def _deploy(tx: Tx, core: Core, principal: Principal, app: AppRow, *, dry_run: bool, upload: str | None = None) -> Answer:
+async def _deploy(
+    tx: Tx, core: Core, principal: Principal, app: AppRow, *, dry_run: bool, upload: str | None = None, asked: Asked | None = None
+) -> Answer:
     is_busy = app.newest_status in {"queued", "building"}
-    deployment = await service.deploy(tx, app, principal.actor, core.settings, upload=upload)
+    deployment = await service.deploy(tx, app, principal.actor, core.settings, upload=upload, source=asked)
     if dry_run:
-        return planned(tx, plans.deploy(app, deployment.image or "", is_busy=is_busy, is_upload=upload is not None))
+        return planned(tx, plans.deploy(app, deployment.image or "", is_busy=is_busy, source=deployment.source, ref=deployment.ref))
     return Answer(
         status=202,
         body=msgspec.json.encode(deployment),

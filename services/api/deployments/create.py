@@ -17,6 +17,7 @@ from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem, invalid
 from services.api.projects import service as projects
 from services.api.projects.models import ProjectRow
+from services.api.registries.service import check_usable
 
 _ALWAYS = {"image", "ref", "slug", "create"}
 
@@ -26,7 +27,7 @@ async def find_or_create(tx: Tx, core: Core, principal: Principal, slug: str, bo
     _check(slug, body)
     if not body.create:
         app = await lookup.to_change(tx, principal, slug, "deploy")
-        apps.set_image(app, body.image, core.vault)
+        apps.set_image(app, body.image, core.vault, core.settings)
         return app
     require(principal, "write")
     try:
@@ -35,8 +36,10 @@ async def find_or_create(tx: Tx, core: Core, principal: Principal, slug: str, bo
         if problem.code != "not_found":
             raise
         project = await _project(tx, principal, body)
+        await check_usable(tx, principal, body.registry_id)
         return await apps.create(tx, core.vault, project.id, _new_app(slug, body), core.settings)
     await _check_project(tx, app, body)
+    await check_usable(tx, principal, body.registry_id, app.registry_id)
     await apps.update(tx, core.vault, app, body, core.settings)
     return app
 

@@ -1,7 +1,7 @@
 """Tables of deployments and the releases that they make."""
 
 from sqlalchemy import ForeignKey, Index, String, Text, true
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from services.api.db.base import Base
 
@@ -10,6 +10,7 @@ class DeploymentRow(Base):
     """`status` moves by `advance()` alone. `number` is the number of its release. `phases` and `failure` are JSON.
 
     `replaces` is, of an upload, what the app's image was when it came: only that one does it replace.
+    `commit`, `commit_message` (its first line) and `ref` are of one that was built; `dockerfile` is the one that was written for it.
     """
 
     __tablename__ = "deployments"
@@ -30,6 +31,10 @@ class DeploymentRow(Base):
     finished_at: Mapped[str | None] = mapped_column(String(24))
     asked_at: Mapped[str] = mapped_column(String(24))
     replaces: Mapped[str | None] = mapped_column(String(512))
+    commit: Mapped[str | None] = mapped_column(String(64))
+    commit_message: Mapped[str | None] = mapped_column(Text)
+    ref: Mapped[str | None] = mapped_column(String(255))
+    dockerfile: Mapped[str | None] = deferred(mapped_column(Text))
     phases: Mapped[str] = mapped_column(Text)
     failure: Mapped[str | None] = mapped_column(Text)
 
@@ -38,7 +43,7 @@ class ReleaseRow(Base):
     """What containers are made from, frozen when the deploy was asked for. Only `image_id` is filled in once, when the image is ready.
 
     `restores` is the release whose image a rollback goes back to. `image_kept` is False as soon as the builder may have taken the
-    image away.
+    image away. `source` is JSON of the `Source` that the app had, also where the image came from elsewhere.
     """
 
     __tablename__ = "releases"
@@ -50,6 +55,7 @@ class ReleaseRow(Base):
     image_id: Mapped[str | None] = mapped_column(String(80))
     settings: Mapped[str] = mapped_column(Text)
     env: Mapped[str] = mapped_column(Text)
+    source: Mapped[str | None] = mapped_column(Text)
     fingerprint: Mapped[str] = mapped_column(String(64))
     restores: Mapped[int | None]
     image_kept: Mapped[bool] = mapped_column(default=True, server_default=true())

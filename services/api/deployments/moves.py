@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from libs.common import clock
 from libs.common.messages.api import HealthCheck, Release
-from libs.common.messages.builder import CollectImages, LoadImage, PrepareImage
+from libs.common.messages.builder import CollectImages
 from libs.common.messages.failure import Failure
 from libs.common.states import ENDED, DeploymentStatus, advance
 from services.api.apps.models import AppRow
@@ -46,14 +46,6 @@ _phases = msgspec.json.Decoder(list[Phase])
 
 def milliseconds(start: str, end: str) -> float:
     return round((clock.parse(end) - clock.parse(start)).total_seconds() * 1000, 3)
-
-
-def prepare(deployment_id: str, app_id: str, number: int, image: str, trigger: str = "api") -> PrepareImage | LoadImage:
-    """The command that a deployment begins with; said again it has the same id."""
-    command_id = f"{deployment_id}.prepare"
-    if trigger == UPLOAD:
-        return LoadImage(command_id=command_id, app_id=app_id, deployment_id=deployment_id, release=number)
-    return PrepareImage(command_id=command_id, app_id=app_id, deployment_id=deployment_id, release=number, reference=image)
 
 
 def reference_of(release: ReleaseRow) -> str:

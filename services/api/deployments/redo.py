@@ -17,7 +17,8 @@ from services.api.apps.observed import refresh
 from services.api.db.database import Database
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
-from services.api.deployments.moves import begin_next, collect, fail, prepare, reference_of
+from services.api.deployments.moves import begin_next, collect, fail
+from services.api.deployments.source import command
 
 _PATIENCE = {DeploymentStatus.QUEUED: timedelta(seconds=20), DeploymentStatus.BUILDING: timedelta(seconds=120)}
 _COLLECTED_WITHIN = timedelta(days=7)
@@ -95,7 +96,7 @@ async def _ask(tx: Tx, stale: _Stale) -> None:
     app, deployment = found
     release = await tx.session.get_one(ReleaseRow, (app.id, deployment.number))
     deployment.asked_at = clock.now()
-    tx.send(prepare(deployment.id, app.id, deployment.number, reference_of(release), deployment.trigger))
+    tx.send(await command(tx, app, release, trigger=deployment.trigger, kind=deployment.source))
     logger.info("deployment.asked_again", deployment_id=deployment.id)
 
 

@@ -6,7 +6,7 @@ from libs.common.image_names import held_release
 from libs.common.messages.builder import CollectImages
 from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
-from services.api.apps.view import fingerprint
+from services.api.apps.view import fingerprint_of
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import UPLOAD
@@ -21,12 +21,12 @@ def image_is_kept(release: ReleaseRow) -> bool:
     return release.image_id is not None and release.image_kept
 
 
-async def check(tx: Tx, app: AppRow, upload: str | None) -> None:
-    """`409 nothing_to_deploy` or `409 image_not_kept` unless there is an image to deploy."""
-    if upload:
+async def check(tx: Tx, app: AppRow, *, has_own_image: bool) -> None:
+    """`409 nothing_to_deploy` or `409 image_not_kept` unless there is an image to deploy, or one is made or known to be there."""
+    if has_own_image:
         return
     if app.image is None:
-        raise Problem("nothing_to_deploy", f"{app.slug} has no image.")
+        raise Problem("nothing_to_deploy", f"{app.slug} has neither an image nor a repository.")
     number = held_release(app.image, app.id)
     if number is None:
         return
@@ -36,11 +36,12 @@ async def check(tx: Tx, app: AppRow, upload: str | None) -> None:
 
 
 def adopt(app: AppRow, deployment: DeploymentRow, release: ReleaseRow, at: str) -> None:
-    """An upload that is loaded is the app's image from now on, unless somebody named another since it came."""
-    if deployment.trigger != UPLOAD or app.image != deployment.replaces:
-        return
-    app.image, app.updated_at = release.image, at
-    app.fingerprint = fingerprint(app.image, app.settings, app.env)
+    """What was uploaded or built is the app's image from now on, unless somebody named another since it was asked for."""
+    is_upload = deployment.trigger == UPLOAD and app.image == deployment.replaces
+    is_built = deployment.source == "git" and app.git_repo_url is not None
+    if is_upload or is_built:
+        app.image, app.updated_at = release.image, at
+        app.fingerprint = fingerprint_of(app)
 
 
 async def collect_old(tx: Tx, app: AppRow, deployment: DeploymentRow) -> None:

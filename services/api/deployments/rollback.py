@@ -6,17 +6,20 @@ from sqlalchemy import select
 from libs.common import clock
 from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
+from services.api.apps.source import decode, restore
+from services.api.apps.view import fingerprint_of
 from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.deployments import service
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.retention import image_is_kept
 from services.api.deployments.schemas import Deployment
+from services.api.deployments.source import Restored
 from services.api.http.problems import Problem, not_found
 
 
 async def roll_back(tx: Tx, core: Core, app: AppRow, deployment_id: str | msgspec.UnsetType, actor: str) -> Deployment:
-    """Give the app the image, settings and env of a release that was live, and deploy that as a new one.
+    """Give the app the image, settings, env and source of a release that was live, and deploy that as a new one.
 
     `409 nothing_to_roll_back_to`, `409 image_not_kept`; `404` for a deployment that is none of this app.
     """
@@ -26,8 +29,9 @@ async def roll_back(tx: Tx, core: Core, app: AppRow, deployment_id: str | msgspe
         raise Problem("image_not_kept", f"The image of deployment {target.number} is not kept.")
     app.image, app.settings, app.env = release.image, release.settings, release.env
     app.env_keys = msgspec.json.encode(sorted(core.vault.open(release.env, dict[str, str]))).decode()
-    app.fingerprint, app.updated_at = release.fingerprint, clock.now()
-    return await service.deploy(tx, app, actor, core.settings, restores=release.number)
+    restore(app, decode(release.source))
+    app.fingerprint, app.updated_at = fingerprint_of(app), clock.now()
+    return await service.deploy(tx, app, actor, core.settings, restores=Restored(target, release))
 
 
 async def _before(tx: Tx, app: AppRow) -> DeploymentRow:

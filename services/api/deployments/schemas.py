@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from services.api.apps.grammar import Image, Slug
+from services.api.apps.grammar import GitRef, Image, Slug
 from services.api.apps.schemas import UNSET, Settings, Unset
 from services.api.deployments.moves import Phase
 from services.api.http.strict import Body, DisplayName, Page
@@ -53,10 +53,10 @@ class DeploymentPage(Page, frozen=True, kw_only=True):
 
 
 class DeployBody(Body, frozen=True, kw_only=True):
-    """Empty: as configured. `image` becomes the app's image."""
+    """Empty: as configured, the newest image or commit. `image` becomes the app's image; `ref` is built this once."""
 
     image: Image | Unset = UNSET
-    ref: str | Unset = UNSET
+    ref: GitRef | Unset = UNSET
 
 
 class RollbackBody(Body, frozen=True, kw_only=True):
@@ -74,4 +74,4 @@ class DeployBySlugBody(Settings, frozen=True, kw_only=True):
     create: bool = False
     project: DisplayName | Unset = UNSET
     slug: Slug | Unset = UNSET
-    ref: str | Unset = UNSET
+    ref: GitRef | Unset = UNSET

@@ -73,8 +73,13 @@ _STATE = (
     _code(409, "conflict", "The present state does not allow this", "Read the resource again and decide anew."),
     _code(409, "slug_taken", "The slug is in use or was used by another project", "Choose another slug, or update the app that has it."),
     _code(409, "email_taken", "A user with this email exists", "Use another email, or PUT /api/v1/users/{id} to change that user."),
-    _code(409, "nothing_to_deploy", "The app has no image", "Set image with PUT /api/v1/apps/{app}, or send it with the deploy."),
-    _code(409, "source_not_available", "This app cannot be deployed from that source", "Deploy an image: send image."),
+    _code(
+        409,
+        "nothing_to_deploy",
+        "The app has neither an image nor a repository",
+        "Set image or git_repo_url with PUT /api/v1/apps/{app}, or send an image with the deploy.",
+    ),
+    _code(409, "source_not_available", "This app cannot be deployed from that source", "Set git_repo_url, or deploy an image."),
     _code(
         409,
         "image_not_kept",
@@ -105,6 +110,7 @@ _STATE = (
     _code(410, "cursor_expired", "The cursor is outside of what is kept", "Start again with after set to restart_after."),
     _code(412, "precondition_failed", "The resource changed since it was read", "Read it again, take its new ETag, and repeat the change."),
     _code(422, "deployment_failed", "The deployment failed", "Read deployment.failure: it has the code, the evidence and a hint."),
+    _code(426, "upgrade_required", "This address speaks WebSocket", "Open it with a WebSocket client, and the token in the query."),
     _code(422, "idempotency_key_reused", "The Idempotency-Key was used with another request", "Use a new key for a new request."),
 )
 
@@ -129,6 +135,20 @@ _SERVER = (
         "stats_unavailable",
         "What the app uses is not known now",
         "Try again soon; GET /api/v1/system/status shows what is away, and GET /api/v1/apps/{app} the last sync.",
+        retryable=True,
+    ),
+    _code(
+        503,
+        "builder_unavailable",
+        "The builder does not answer",
+        "Try again soon; GET /api/v1/system/status shows what is away.",
+        retryable=True,
+    ),
+    _code(
+        503,
+        "logs_unavailable",
+        "The log cannot be read now",
+        "Try again soon; GET /api/v1/system/status shows what is away.",
         retryable=True,
     ),
     _code(

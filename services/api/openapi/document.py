@@ -72,7 +72,8 @@ class Found(msgspec.Struct, frozen=True):
     def answers(self) -> dict[int, Any]:
         returned = self.handler.parsed_fn_signature.return_type
         kind = returned.args[0] if returned.origin is Response else returned.annotation
-        own = {} if kind in {bytes, Any} or self.entry.answers.keys() & {self.handler.status_code} else {self.handler.status_code: kind}
+        is_said = kind in {bytes, Any} or self.handler.status_code in self.entry.answers
+        own = {} if is_said else {self.handler.status_code: kind}
         return dict(sorted({**own, **self.entry.answers}.items()))
 
 
@@ -140,6 +141,9 @@ def _operation(found: Found, refs: dict[str, Json]) -> Json:
     }
     if found.scope:
         operation["x-scope"] = found.scope
+    if found.entry.frames:
+        operation["x-websocket"] = True
+        operation["responses"] = {"101": {"description": found.entry.frames, "headers": headers.of_error("101")}, **operation["responses"]}
     if found.method == "POST" and found.name != "logIn":
         operation["parameters"].append(IDEMPOTENCY_KEY)
     content = {**({_JSON: _media(found.body, refs)} if found.body is not None else {}), **(_UPLOAD if found.entry.uploads else {})}
@@ -153,9 +157,8 @@ def _answers(found: Found, refs: dict[str, Json]) -> Json:
     for status, kind in found.answers.items():
         answer: Json = {"description": _STATUS.get(status, "Done."), "headers": headers.of_answer(found, status, kind)}
         if _members(kind):
-            answer["content"] = {_JSON: _media(kind, refs)}
-            if found.entry.text:
-                answer["content"][found.entry.text] = {"schema": {"type": "string"}}
+            answer["content"] = {} if kind is str else {_JSON: _media(kind, refs)}
+            answer["content"] |= {text: {"schema": {"type": "string"}} for text in found.entry.texts}
         answers[str(status)] = answer
     return answers
 

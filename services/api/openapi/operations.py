@@ -9,7 +9,7 @@ from services.api.openapi.operation import Operation
 OPERATIONS: dict[str, Operation] = {
     "getStatus": Operation(),
     "listErrors": Operation(),
-    "getError": Operation(text="text/html"),
+    "getError": Operation(texts=("text/html",)),
     "getRecovery": Operation(errors=("runtime_unavailable",)),
     "recover": Operation(errors=("runtime_unavailable",)),
     "getSecrets": Operation(errors=("runtime_unavailable",)),

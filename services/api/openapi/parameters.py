@@ -10,6 +10,7 @@ _PATH = {
     "project_id": "The project's id.",
     "user_id": "The user's id.",
     "key_id": "The API key's id.",
+    "registry_id": "The registry's id.",
     "session_id": "The session's id.",
     "deployment_id": "The deployment's id.",
     "code": "An error code, as in `code` of a problem.",

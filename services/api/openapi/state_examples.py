@@ -5,9 +5,11 @@ from typing import Any
 from libs.common.messages.metrics import HistoryPoint
 from libs.common.messages.runtime import LogLine
 from libs.common.states import ReplicaState
-from services.api.apps.grammar import EnvName, EnvValue
+from services.api.apps.grammar import BuildBody, EnvName, EnvValue
 from services.api.apps.plans import Plan, PlanStep
 from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, HealthCheckView, NewApp
+from services.api.apps.source import Build
+from services.api.build_logs.schemas import DeploymentLog, LogEntry
 from services.api.deployments.moves import Phase
 from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
 from services.api.events.schemas import Event, EventPage
@@ -24,6 +26,7 @@ from services.api.projects.schemas import (
     Quotas,
     Usage,
 )
+from services.api.registries.schemas import NewRegistry, Registry, RegistryCheck, RegistryPage, RegistryUpdate
 from services.api.stats.schemas import History, ReplicaStats, Stats
 
 _AT = "2026-01-31T09:30:00.000Z"
@@ -55,6 +58,7 @@ _app = App(
     slug="demo",
     url=_URL,
     image="nginx:alpine",
+    build=Build(),
     internal_port=80,
     command=None,
     env_keys=["DATABASE_URL"],
@@ -110,6 +114,7 @@ _event = Event(
     data={},
 )
 _line = LogLine(at=_LATER, stream="stdout", replica=_REPLICA, message="listening on 0.0.0.0:80")
+_entry = LogEntry(cursor="1284.0", at=_LATER, stream="build", step=3, message="#3 [2/4] RUN npm ci: done in 12.4 s", duration_ms=12_400)
 _replica_stats = ReplicaStats(
     replica=_REPLICA,
     container_id="3f" * 32,
@@ -153,6 +158,8 @@ _point = HistoryPoint(
 )
 _step = PlanStep(action="prepare_image", detail="Find or pull nginx:alpine and pin it to its digest.")
 
+_registry = Registry(id="reg_019c13f1d3a57d0e9fa0b1c2d3e4f506", name="GitHub", server="ghcr.io", username="ada", created_at=_AT)
+
 INSTANCES: tuple[Any, ...] = (
     _project,
     ProjectPage(items=[_project]),
@@ -165,17 +172,23 @@ INSTANCES: tuple[Any, ...] = (
     _app,
     AppPage(items=[_app]),
     NewApp(name="demo", slug="demo", image="nginx:alpine", internal_port=80),
-    AppUpdate(memory_limit=512, replicas=2),
+    AppUpdate(git_repo_url="owner/repo", git_branch="main", root_directory="web", build=BuildBody(secrets=["NPM_TOKEN"])),
     AppGone(id=_APP_ID, slug="demo", deleted_at=_LATER),
     Plan(plan=[_step]),
     _deployment,
     DeploymentPage(items=[_deployment]),
     RollbackBody(deployment_id=_DEPLOYMENT_ID),
-    DeployBody(image="nginx:1.29-alpine"),
+    DeployBody(ref="v1.4.0"),
     DeployBySlugBody(create=True, project="My Project", image="nginx:alpine", internal_port=80),
     _event,
     EventPage(items=[_event], next_after=42),
+    _registry,
+    RegistryPage(items=[_registry]),
+    NewRegistry(name="GitHub", server="ghcr.io", username="ada", password="ghp_0123456789abcdefghij"),  # noqa: S106 - an example
+    RegistryUpdate(password="ghp_abcdefghij0123456789"),  # noqa: S106 - an example
+    RegistryCheck(ok=False, code="registry_auth_failed", detail="ghcr.io refused the login.", checked_at=_LATER),
     Logs(items=[_line]),
+    DeploymentLog(items=[_entry], next_after=_entry.cursor, ended=True),
     _stats,
     History(interval_seconds=30, points=[_point]),
 )

@@ -18,6 +18,9 @@ _DEPLOY = (
 )
 _UPLOAD = ("empty_upload", "upload_invalid", "upload_incomplete", "upload_too_large", "disk_full")
 _DEPLOY_ANSWERS = {200: Deployment | Plan, 202: Deployment}
+_FRAMES = """Switching protocols. Each text frame is one line, a LogEntry as in the JSON answer: first what is kept, then what comes.
+
+The server closes with 1000 a second after the deployment has ended, with 1008 when the token ends; what the client sends is ignored."""
 _LIFECYCLE = Operation(errors=("app_deleting", "app_not_running"), answers={200: App, 202: App})
 
 OPERATIONS: dict[str, Operation] = {
@@ -37,7 +40,7 @@ OPERATIONS: dict[str, Operation] = {
         errors=("precondition_failed", "app_deleting", "memory_in_use", "quota_exceeded", *_SETTINGS), answers={200: App | Plan}
     ),
     "deleteApp": Operation(errors=("precondition_failed",), answers={200: AppGone | Plan, 202: App}),
-    "deployApp": Operation(errors=(*_DEPLOY, *_UPLOAD), answers=_DEPLOY_ANSWERS, body=DeployBody, uploads=True),
+    "deployApp": Operation(errors=(*_DEPLOY, *_UPLOAD, "image_with_git"), answers=_DEPLOY_ANSWERS, body=DeployBody, uploads=True),
     "deployBySlug": Operation(
         errors=(*_DEPLOY, *_UPLOAD, "slug_taken", "memory_in_use", "quota_exceeded", *_SETTINGS),
         answers=_DEPLOY_ANSWERS,
@@ -51,6 +54,9 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "listDeployments": Operation(),
     "getDeployment": Operation(),
+    "getDeploymentLogs": Operation(errors=("cursor_expired", "logs_unavailable"), texts=("text/event-stream", "text/plain")),
+    "streamDeploymentLogs": Operation(errors=("cursor_expired", "logs_unavailable", "upgrade_required"), frames=_FRAMES),
+    "getDeploymentDockerfile": Operation(texts=("text/plain",)),
     "startApp": _LIFECYCLE,
     "stopApp": _LIFECYCLE,
     "restartApp": _LIFECYCLE,
@@ -58,11 +64,17 @@ OPERATIONS: dict[str, Operation] = {
     "unpauseApp": _LIFECYCLE,
     "cancelDeployment": Operation(errors=("app_deleting", "deployment_ended")),
     "rollBackApp": Operation(errors=(*_DEPLOY, "nothing_to_roll_back_to", "image_not_kept"), answers=_DEPLOY_ANSWERS),
+    "listRegistries": Operation(),
+    "createRegistry": Operation(errors=("quota_exceeded", "masked_value")),
+    "getRegistry": Operation(),
+    "updateRegistry": Operation(errors=("read_only_field", "masked_value")),
+    "deleteRegistry": Operation(),
+    "checkRegistry": Operation(errors=("builder_unavailable",)),
     "getEnv": Operation(),
     "setEnv": Operation(errors=("app_deleting", "masked_value", "nothing_to_deploy", "image_not_kept")),
-    "listEvents": Operation(errors=("cursor_expired",), text="text/event-stream"),
-    "listAppEvents": Operation(errors=("cursor_expired",), text="text/event-stream"),
+    "listEvents": Operation(errors=("cursor_expired",), texts=("text/event-stream",)),
+    "listAppEvents": Operation(errors=("cursor_expired",), texts=("text/event-stream",)),
     "getAppStats": Operation(errors=("stats_unavailable",)),
     "getAppStatsHistory": Operation(errors=("stats_unavailable",)),
-    "getAppLogs": Operation(errors=("runtime_unavailable",), text="text/plain"),
+    "getAppLogs": Operation(errors=("runtime_unavailable",), texts=("text/plain",)),
 }

@@ -12,29 +12,29 @@ _WAITING = {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING}
 
 
 async def image_started(scene: Scene, event: ImageStarted) -> Line | None:
-    found = await _waiting(scene, event.deployment_id)
+    found = await waiting(scene, event.deployment_id)
     if found is None or found[1].status != DeploymentStatus.QUEUED:
         return None
     app, deployment = found
     move(app, deployment, DeploymentStatus.BUILDING, event.at)
     _start(deployment, event.at)
     scene.touch(app)
-    return _line(app, deployment, "deployment.building", f"Deployment {deployment.number}: the image is being prepared.")
+    return line(app, deployment, "deployment.building", f"Deployment {deployment.number}: the image is being prepared.")
 
 
 async def image_progress(scene: Scene, event: ImageProgress) -> Line | None:
-    found = await _waiting(scene, event.deployment_id)
+    found = await waiting(scene, event.deployment_id)
     if found is None:
         return None
     app, deployment = found
     deployment.asked_at = event.at
     data: dict[str, object] = {"done_bytes": event.done_bytes, "total_bytes": event.total_bytes}
-    return _line(app, deployment, "deployment.progress", event.message, data)
+    return line(app, deployment, "deployment.progress", event.message, data)
 
 
 async def image_ready(scene: Scene, event: ImageReady) -> Line | None:
     """The release runs now, or, while another one is `deploying`, waits in `building` until that has ended."""
-    found = await _waiting(scene, event.deployment_id)
+    found = await waiting(scene, event.deployment_id)
     if found is None:
         if await scene.is_gone(event.app_id):
             # The app's images were taken back before this one was there.
@@ -52,14 +52,14 @@ async def image_ready(scene: Scene, event: ImageReady) -> Line | None:
         if deployment.status == DeploymentStatus.QUEUED:
             move(app, deployment, DeploymentStatus.BUILDING, event.at)
         message = f"Deployment {deployment.number}: the image is ready; the deployment before it is still being started."
-        return _line(app, deployment, "deployment.image_ready", message, data)
+        return line(app, deployment, "deployment.image_ready", message, data)
     begin_deploying(app, deployment, release, event.at)
     scene.change(app)
-    return _line(app, deployment, "deployment.deploying", f"Deployment {deployment.number} is being started.", data)
+    return line(app, deployment, "deployment.deploying", f"Deployment {deployment.number} is being started.", data)
 
 
 async def image_failed(scene: Scene, event: ImageFailed) -> Line | None:
-    found = await _waiting(scene, event.deployment_id)
+    found = await waiting(scene, event.deployment_id)
     if found is None:
         return None
     app, deployment = found
@@ -89,11 +89,11 @@ def _start(deployment: DeploymentRow, at: str) -> None:
         add_phase(deployment, "queued", deployment.created_at, milliseconds(deployment.created_at, at))
 
 
-async def _waiting(scene: Scene, deployment_id: str) -> tuple[AppRow, DeploymentRow] | None:
+async def waiting(scene: Scene, deployment_id: str) -> tuple[AppRow, DeploymentRow] | None:
     """The deployment while it still waits for its image; late news of one that moved on means nothing."""
     found = await scene.deployment(deployment_id)
     return found if found is not None and found[1].status in _WAITING else None
 
 
-def _line(app: AppRow, deployment: DeploymentRow, kind: str, message: str, data: dict[str, object] | None = None) -> Line:
+def line(app: AppRow, deployment: DeploymentRow, kind: str, message: str, data: dict[str, object] | None = None) -> Line:
     return Line(type=kind, message=message, project_id=app.project_id, app_id=app.id, deployment_id=deployment.id, data=data or {})

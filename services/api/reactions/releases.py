@@ -12,6 +12,7 @@ from services.api.apps.models import AppRow, ReplicaRow, SlugRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import add_phase, begin_next, collect, fail, milliseconds, move
 from services.api.deployments.retention import collect_old
+from services.api.deployments.source import GIT
 from services.api.reactions.images import failed
 from services.api.reactions.scene import Line, Scene
 
@@ -26,6 +27,7 @@ async def release_live(scene: Scene, event: ReleaseLive) -> Line | None:
     release = await scene.tx.session.get_one(ReleaseRow, (app.id, deployment.number))
     app.current, app.current_deployment_id = app.candidate, deployment.id
     app.current_fingerprint = release.fingerprint
+    app.current_source = release.source if deployment.source == GIT else None
     app.candidate = app.candidate_deployment_id = None
     app.limits_refused = None
     if app.intent in {Intent.STOPPED, Intent.PAUSED}:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from libs.common.messages.api import Recorded
-from libs.common.messages.builder import ImageFailed, ImageProgress, ImageReady, ImageStarted
+from libs.common.messages.builder import DockerfileWritten, ImageFailed, ImageProgress, ImageReady, ImageStarted, SourceFetched
 from libs.common.messages.runtime import (
     AppAhead,
     AppRemoved,
@@ -28,6 +28,7 @@ from services.api.reactions.recovery import app_ahead, stray_found
 from services.api.reactions.releases import app_removed, release_failed, release_live, settled
 from services.api.reactions.replicas import limits_refused, replica
 from services.api.reactions.scene import Line, Scene
+from services.api.reactions.sources import dockerfile_written, source_fetched
 
 React = Callable[[Scene, Any], Awaitable[Line | None]]
 """Returns how the event is shown in the feed, or None when it came too late to mean anything."""
@@ -55,6 +56,8 @@ async def recorded(scene: Scene, event: Recorded) -> Line:
 _REACTIONS: dict[type[msgspec.Struct], React] = {
     ImageStarted: image_started,
     ImageProgress: image_progress,
+    SourceFetched: source_fetched,
+    DockerfileWritten: dockerfile_written,
     ImageReady: image_ready,
     ImageFailed: image_failed,
     ReleaseLive: release_live,

@@ -12,7 +12,8 @@ from services.api.apps.desired import desire
 from services.api.apps.models import AppRow, SlugRow
 from services.api.apps.observed import refresh
 from services.api.apps.service import new_row
-from services.api.apps.view import fingerprint
+from services.api.apps.source import configured, encode
+from services.api.apps.view import fingerprint_of
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import Frozen, cancel_all
@@ -106,7 +107,8 @@ async def _take_release(tx: Tx, vault: Vault, app: AppRow, release: Release) -> 
     app.image, app.env = release.image, release.env
     app.settings = msgspec.json.encode(frozen).decode()
     app.env_keys = msgspec.json.encode(sorted(vault.open(release.env, dict[str, str]))).decode()
-    app.fingerprint = app.current_fingerprint = fingerprint(app.image, app.settings, app.env)
+    app.fingerprint = app.current_fingerprint = fingerprint_of(app)
+    app.current_source = encode(configured(app)) or None
     app.current, app.current_deployment_id = msgspec.json.encode(release).decode(), release.deployment_id
     if release.number >= app.release:
         app.newest_status = DeploymentStatus.LIVE.value
@@ -119,6 +121,7 @@ async def _take_release(tx: Tx, vault: Vault, app: AppRow, release: Release) -> 
             image_id=release.image_id,
             settings=app.settings,
             env=release.env,
+            source=app.current_source,
             fingerprint=app.fingerprint,
             image_kept=True,
         )

@@ -10,6 +10,7 @@ from libs.common.messages.api import Release
 from libs.common.secrets import Vault
 from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
+from services.api.apps.source import Source, configured, decode, encode
 from services.api.apps.view import fingerprint
 from services.api.db.database import Database
 from services.api.db.tx import Tx
@@ -72,11 +73,12 @@ class _Fresh:
         self.values += self._known[old] != old
         return self._known[old]
 
-    def note(self, image: str | None, settings: str, env: str) -> None:
-        """Fingerprints are made from tokens too."""
+    def note(self, image: str | None, settings: str, env: str, source: Source | None) -> None:
+        """Fingerprints are made from tokens too; an app that is built may have deployed an image all the same."""
         again = self._known.get(env) or self._vault.reseal(env)
         self._known[env] = again
-        self._prints[fingerprint(image, settings, env)] = fingerprint(image, settings, again)
+        for text in {"", encode(source.lasting if source else None)}:
+            self._prints[fingerprint(image, settings, env, text)] = fingerprint(image, settings, again, text)
 
     def fingerprint(self, old: str) -> str:
         return self._prints.get(old, old)
@@ -88,9 +90,9 @@ class _Fresh:
 
 
 def _rotate_app(tx: Tx, fresh: _Fresh, app: AppRow, releases: list[ReleaseRow]) -> int:
-    fresh.note(app.image, app.settings, app.env)
+    fresh.note(app.image, app.settings, app.env, configured(app))
     for release in releases:
-        fresh.note(release.image, release.settings, release.env)
+        fresh.note(release.image, release.settings, release.env, decode(release.source))
     for release in releases:
         release.env, release.fingerprint = fresh.token(release.env), fresh.fingerprint(release.fingerprint)
     app.env, app.fingerprint = fresh.token(app.env), fresh.fingerprint(app.fingerprint)

@@ -18,6 +18,7 @@ from services.api.db.database import Database
 from services.api.db.outbox_row import Kind
 from services.api.db.tables import IdempotencyRow, OutboxRow
 from services.api.deployments.models import ReleaseRow
+from services.api.registries.models import RegistryRow
 from services.api.secrets.schemas import KeyUse, Secrets
 
 PAGE = 100
@@ -25,6 +26,7 @@ Columns = tuple[Any, ...]
 
 COLUMNS: tuple[tuple[Columns, Any], ...] = (
     ((ApiKeyRow.id,), ApiKeyRow.sealed),
+    ((RegistryRow.id,), RegistryRow.sealed),
     ((IdempotencyRow.principal, IdempotencyRow.key), IdempotencyRow.answer),
 )
 """Primary key and column of what holds one sealed value a row. Those of apps and releases go together: see `rotation`."""

@@ -8,8 +8,10 @@ import httpx
 import msgspec
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 
 from libs.common import ids
+from services.api.deployments.models import DeploymentRow
 from services.api.http.permissions import ALLOWED, PERMISSIONS, Actor, Where, page, verdict
 from services.api.openapi.document import build
 from tests.servers.api import EMAIL, PASSWORD, ApiServer
@@ -110,6 +112,14 @@ async def _deployment(people: People) -> Values:
     return {"deployment_id": made["id"]}
 
 
+async def _with_dockerfile(people: People) -> Values:
+    values = await _deployment(people)
+    statement = update(DeploymentRow).where(DeploymentRow.id == values["deployment_id"]).values(dockerfile="FROM scratch")
+    async with people.api.core.db.begin() as tx:
+        await tx.connection.execute(statement)
+    return values
+
+
 async def _member(people: People) -> Values:
     user_id = await people.new_user()
     await people.clients["owner"].put(f"/projects/{people.project}/members/{user_id}", json={"role": "viewer"})
@@ -142,7 +152,7 @@ BY_PARAMETER: dict[str, Callable[[People], Awaitable[Values]]] = {
     "project_id": _project,
     "user_id": _user,
 }
-BY_OPERATION = {"removeMember": _member, "setMember": _member, "deleteProject": _disposable}
+BY_OPERATION = {"getDeploymentDockerfile": _with_dockerfile, "removeMember": _member, "setMember": _member, "deleteProject": _disposable}
 BODIES: dict[str, Any] = {
     "createProject": {"name": "more"},
     "updateProject": {"name": "walked"},
@@ -153,6 +163,8 @@ BODIES: dict[str, Any] = {
     "updateUser": {"role": "member"},
     "createApp": lambda: {"name": "walked", "slug": ids.new("w").replace("_", "-")},
     "createApiKey": {"name": "less", "scopes": ["read"]},
+    "createRegistry": {"name": "walked", "server": "ghcr.io", "username": "ada", "password": "walked-secret"},
+    "updateRegistry": {"name": "walked"},
     "recover": {"mode": "adopt"},
     "logIn": {"email": "nobody@example.com", "password": "wrong"},
     "register": {"email": "new@example.com", "password": "long enough"},
@@ -161,7 +173,7 @@ ARCHIVE = b"manifest.json".ljust(257, b"\0") + b"ustar".ljust(255, b"\0")
 """It begins as an archive does: who may send one is asked before more of it is read."""
 ENDS_ITSELF = {"logOut", "changePassword"}
 """They end the token that asks; `tests/integration/edge` covers what they do to their own."""
-OWN_ITEM = {"getApiKey", "deleteApiKey", "endSession", "getError"}
+OWN_ITEM = {"getRegistry", "updateRegistry", "deleteRegistry", "checkRegistry", "getApiKey", "deleteApiKey", "endSession", "getError"}
 """Their path names something of the caller's: with the token's right and no such thing it is a 404."""
 WALKED = sorted(PERMISSIONS.keys() - ENDS_ITSELF)
 
@@ -203,7 +215,7 @@ async def test_operation_with_every_actor(api: ApiServer, people: People, name: 
 async def _values(people: People, name: str, path: str) -> Values:
     if name in BY_OPERATION:
         return await BY_OPERATION[name](people)
-    values: Values = {"key_id": "key_none", "session_id": "ses_none", "code": "not_found"}
+    values: Values = {"key_id": "key_none", "registry_id": "reg_none", "session_id": "ses_none", "code": "not_found"}
     for parameter, make in BY_PARAMETER.items():
         if f"{{{parameter}}}" in path and parameter not in values:
             values |= await make(people)

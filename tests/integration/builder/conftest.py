@@ -4,27 +4,32 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import nats.js.errors
 import pytest
+from cryptography.fernet import Fernet
 
 from libs.common import ids, subjects
 from libs.common.bucket import Bucket
 from libs.common.bus import Bus
 from libs.common.messages import builder as messages
 from libs.common.messages.api import Desired
+from libs.common.secrets import Vault
 from libs.common.states import Intent
 from services.builder.__main__ import serve
 from services.builder.settings import Settings
 from tests import images
 from tests.conftest import DOCKER_HOST
 from tests.servers.gateway import SlowRoad
+from tests.servers.git import PASSWORD, USER, GitServer
 from tests.servers.nats import NatsServer
 from tests.servers.registry import RegistryServer
 
 T = TypeVar("T", bound=msgspec.Struct)
 PATIENCE = 30
+SECRET_KEY = Fernet.generate_key().decode()
 
 
 class Stage:
@@ -53,20 +58,60 @@ class Stage:
     def all(self, kind: type[T]) -> list[T]:
         return [msgspec.json.decode(body, type=kind) for name, body in self.events if name == kind.__name__]
 
-    async def send(self, command: messages.PrepareImage | messages.LoadImage | messages.CollectImages) -> None:
+    async def send(self, command: messages.PrepareImage | messages.BuildImage | messages.LoadImage | messages.CollectImages) -> None:
         await self.bus.publish(subjects.command("builder", command, self.app_id), command, command.command_id)
 
-    async def prepare(self, reference: str, release: int = 1) -> messages.PrepareImage:
+    async def prepare(
+        self, reference: str, release: int = 1, *, login: messages.RegistryLogin | None = None, app_id: str = ""
+    ) -> messages.PrepareImage:
+        """Have it found or pulled; `login` is sealed here."""
         deployment_id = ids.new("dep")
         command = messages.PrepareImage(
+            command_id=f"{deployment_id}.prepare",
+            app_id=app_id or self.app_id,
+            deployment_id=deployment_id,
+            release=release,
+            reference=reference,
+            registry=Vault(SECRET_KEY).seal(login) if login else "",
+        )
+        await self.send(command)
+        return command
+
+    async def build(self, url: str, release: int = 1, **fields: Any) -> messages.BuildImage:
+        """Have it built; `env`, `login` and `registries` are sealed here."""
+        vault = Vault(SECRET_KEY)
+        sealed = {name: vault.seal(fields.pop(name)) for name in ("env", "login", "registries") if name in fields}
+        deployment_id = ids.new("dep")
+        command = messages.BuildImage(
             command_id=f"{deployment_id}.prepare",
             app_id=self.app_id,
             deployment_id=deployment_id,
             release=release,
-            reference=reference,
+            url=url,
+            **sealed,
+            **fields,
         )
         await self.send(command)
         return command
+
+    async def log(self, deployment_id: str) -> list[messages.BuildLine]:
+        """What is kept of the deployment's build."""
+        found: list[messages.BuildLine] = []
+        sequence = 1
+        subject = subjects.log(deployment_id, "build")
+        while True:
+            try:
+                message = await self.bus.js.get_msg(subjects.LOGS, seq=sequence, subject=subject, direct=True, next=True)
+            except nats.js.errors.NotFoundError:
+                return found
+            sequence = int(message.seq or 0) + 1
+            found += msgspec.json.decode(message.data or b"[]", type=list[messages.BuildLine])
+
+    async def logged(self, deployment_id: str, text: str) -> None:
+        """Return when a line of the log holds the text."""
+        async with asyncio.timeout(PATIENCE):
+            while not any(text in line.message for line in await self.log(deployment_id)):
+                await asyncio.sleep(0.02)
 
     async def delete_app(self) -> None:
         bucket = Bucket(self.bus, subjects.DESIRED, Desired)
@@ -89,7 +134,14 @@ class Stage:
 
 @pytest.fixture
 def settings(nats_server: NatsServer, tmp_path: Path) -> Settings:
-    return Settings(home=str(tmp_path), instance="test-builder", nats_url=nats_server.url, docker_host=DOCKER_HOST)
+    return Settings(
+        home=str(tmp_path),
+        instance="test-builder",
+        nats_url=nats_server.url,
+        docker_host=DOCKER_HOST,
+        secret_key=SECRET_KEY,
+        egress_allow=("127.0.0.0/8",),
+    )
 
 
 @pytest.fixture
@@ -127,6 +179,23 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
             await task
     for bus in buses:
         await bus.close()
+
+
+@pytest.fixture
+def git_host(tmp_path: Path) -> Iterator[GitServer]:
+    server = GitServer(tmp_path / "repos")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def closed_host(tmp_path: Path) -> Iterator[GitServer]:
+    """A git host that wants a login."""
+    server = GitServer(tmp_path / "closed", login=(USER, PASSWORD))
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

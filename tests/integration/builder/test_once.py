@@ -27,6 +27,8 @@ def process(settings: Settings) -> subprocess.Popen[bytes]:
         "DOCKUP_INSTANCE": settings.instance,
         "DOCKUP_NATS_URL": settings.nats_url,
         "DOCKUP_DOCKER_HOST": settings.docker_host,
+        "DOCKUP_SECRET_KEY": settings.secret_key,
+        "DOCKUP_EGRESS_ALLOW": ",".join(settings.egress_allow),
     }
     return subprocess.Popen([sys.executable, "-m", "services.builder"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
 

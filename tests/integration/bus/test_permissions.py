@@ -54,7 +54,7 @@ def published() -> dict[str, set[str]]:
 def subscribed() -> dict[str, set[str]]:
     table = {f"_INBOX_{user}.x": {user} for user in NATS_USERS}
     table |= {f"dockup.rpc.{service}.ping": {service} for service in SERVICES}
-    table |= {"dockup.obs.metrics": {"api"}, "dockup.live.ses_1.out": {"api"}}
+    table |= {"dockup.obs.metrics": {"api"}, "dockup.live.ses_1.out": {"api"}, f"dockup.log.{DEPLOYMENT}.>": {"api"}}
     # Nobody reads a stream's or a bucket's subjects past JetStream.
     table |= {subject: set() for subject in ("dockup.>", "dockup.evt.>", "dockup.cmd.>", "$KV.>", "$JS.>", "_INBOX.>", ">")}
     return table

@@ -61,7 +61,7 @@ def media(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     answers = [
         (status, answer["content"]["application/json"])
         for status, answer in operation["responses"].items()
-        if int(status) < 400 and "content" in answer
+        if int(status) < 400 and "application/json" in answer.get("content", {})
     ]
     return bodies + answers
 

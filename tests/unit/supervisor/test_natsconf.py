@@ -24,3 +24,8 @@ def test_a_service_speaks_for_itself_alone(service: str) -> None:
     may = natsconf.permissions(service)
     assert [subject for subject in may.publish if subject.startswith("dockup.evt.")] == [f"dockup.evt.{service}.>"]
     assert [subject for subject in may.subscribe if subject.startswith("_INBOX")] == [f"_INBOX_{service}.>"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_logs_are_written_by_those_who_have_any(service: str) -> None:
+    assert ("dockup.log.>" in natsconf.permissions(service).publish) is (service in {"builder", "runtime"})

@@ -1,0 +1,233 @@
+"""One build: the engine's command line in a process group of its own, its output as log lines, its ends as failures."""
+
+import asyncio
+import contextlib
+import os
+import re
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from libs.common.image_names import held_as, owner
+from libs.common.messages.builder import BuildImage, RegistryLogin
+from services.builder import processes
+from services.builder.build import cli, dockerfile, login, others
+from services.builder.build.cli import Cli
+from services.builder.build.limits import Limits
+from services.builder.build.log import BuildLog
+from services.builder.build.meaning import meaning
+from services.builder.build.progress import Line, Progress
+from services.builder.failed import Failed, because
+from services.builder.image import familiar
+from services.builder.room import Room
+
+LABEL = "dockup.build"
+"""On every image that is built here: the deployment that it was built for."""
+_LOOK_SECONDS = 0.5
+_GONE_SECONDS = 2.0
+_GAP = 0.02
+_MEGABYTE = 1024**2
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
+
+logger = structlog.get_logger()
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What is built: `context` and `dockerfile` are checked paths, `secrets` name → value, `work` a folder for what must not stay.
+
+    Without a Dockerfile it is built by the program that the message names.
+    """
+
+    message: BuildImage
+    context: Path
+    dockerfile: Path | None
+    commit: str
+    work: Path
+    logins: Sequence[RegistryLogin] = ()
+    secrets: dict[str, str] = {}
+
+
+class Builder:
+    """`seconds` bounds a build, `disk_mb` what it may write while it runs."""
+
+    def __init__(self, docker_host: str, limits: Limits, room: Room, *, seconds: float, disk_mb: int) -> None:
+        self._docker_host = docker_host
+        self._limits = limits
+        self._room = room
+        self._seconds = seconds
+        self._disk_mb = disk_mb
+        self._running = 0
+        self._cli: Cli | None = None
+
+    @property
+    def trouble(self) -> str:
+        """What could not be limited at the last build; empty when all was."""
+        return self._limits.trouble
+
+    async def build(self, job: Job, log: BuildLog, progress: Progress) -> None:
+        """Build the image under its private name; `Failed` when there is none. Cancelled, it returns when the steps have ended."""
+        self._cli = self._cli or await cli.find()
+        found = self._cli
+        if found is None:
+            text = "No docker on the builder's PATH can build: it takes Docker 20.10 to 22, or a newer one with its buildx plugin."
+            raise because("builder_missing", text)
+        if job.dockerfile is None:
+            command = others.command(job.message, job.context)
+        else:
+            dockerfile.check(job.dockerfile.read_text(encoding="utf-8", errors="replace"))
+            command = [
+                *_command(found, job, job.dockerfile),
+                *dockerfile.arguments(job.message.args),
+                *_secrets(job),
+                "--",
+                str(job.context),
+            ]
+        env = environment(self._docker_host, login.write(job.work, found, job.logins), job.work)
+        async with self._bounded():
+            code = await self._run(command, env, job, log, progress)
+        if code:
+            raise meaning(progress, log.last(progress.failed.number) if progress.failed else ())
+
+    @contextlib.asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Apply the limits of time, disk, memory and processors; leave when no step runs any more."""
+        self._running += 1
+        try:
+            with self._limits.applied():
+                try:
+                    async with asyncio.timeout(self._seconds):
+                        yield
+                except BaseException:
+                    await asyncio.shield(self._until_gone())
+                    raise
+        except TimeoutError as error:
+            raise because("timeout", f"The build took longer than {self._seconds:g} s.") from error
+        finally:
+            self._running -= 1
+
+    async def _until_gone(self) -> None:
+        """The engine ends the steps of a build whose command line went away: see that it does. Other builds' steps are not counted."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GONE_SECONDS):
+                while self._running == 1 and self._limits.processes():  # noqa: ASYNC110 - the kernel says nothing of it
+                    await asyncio.sleep(_GAP)
+                return
+        logger.warning("build.steps_left", processes=self._limits.processes())
+
+    async def _run(self, command: list[str], env: dict[str, str], job: Job, log: BuildLog, progress: Progress) -> int:
+        reading = asyncio.create_task(self._read(command, env, job, log, progress))
+        filling = asyncio.create_task(self._fills())
+        try:
+            await asyncio.wait({reading, filling}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                await filling
+            return await reading
+        finally:
+            reading.cancel()
+            filling.cancel()
+            await asyncio.wait({reading, filling})
+
+    async def _fills(self) -> None:
+        """Watch the engine's disk; `Failed` when the build fills it."""
+        first = await self._room.disk()
+        while first is not None:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self._room.check()
+            now = await self._room.disk()
+            written = (now.used_bytes - first.used_bytes) // _MEGABYTE if now else 0
+            if written > self._disk_mb:
+                text = f"The disk of the Docker Engine filled by {written} MB during the build: more than {self._disk_mb} MB."
+                raise because("disk_full", text, hint="Write less in the build, or raise DOCKUP_BUILD_DISK_MB.")
+        await asyncio.Event().wait()
+
+    async def _read(self, command: list[str], env: dict[str, str], job: Job, log: BuildLog, progress: Progress) -> int:
+        async with processes.started(command, env=env, cwd=job.work) as process:
+            # What another builder prints there is shown; the engine's own prints nothing of use.
+            quiet = asyncio.create_task(_other(process.stdout, None if job.dockerfile else log))
+            try:
+                async for raw in processes.pieces(process.stderr, b"\n"):
+                    text = plain(raw)
+                    lines = progress.take(text if _is_output(text) else log.hide(text))
+                    _refuse_others(progress, job.message.app_id)
+                    for line in lines:
+                        _show(line, log)
+                    if not lines and job.dockerfile is None:
+                        log.wrote(0, text)
+                    await log.drained()
+                code = await process.wait()
+                await quiet
+                return code
+            finally:
+                quiet.cancel()
+
+
+def environment(docker_host: str, config: Path, home: Path) -> dict[str, str]:
+    """What the command line is told: nothing of the builder's own environment but the PATH."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home),
+        "DOCKER_HOST": docker_host,
+        "DOCKER_CONFIG": str(config),
+        "DOCKER_BUILDKIT": "1",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        "NO_COLOR": "1",
+    }
+
+
+def plain(raw: bytes) -> str:
+    """A line as text, without what moves a terminal's cursor; of what overwrote itself the last."""
+    text = raw.decode(errors="replace").rstrip("\r\n")
+    head, _, last = text.rpartition("\r")
+    if last and head:
+        number = head.split(" ", 2)
+        text = " ".join([*number[:2], last]) if text.startswith("#") and len(number) > 2 else last  # noqa: PLR2004 - `#5 0.3 text`
+    return _ESCAPES.sub("", text)
+
+
+def _is_output(text: str) -> bool:
+    """A step's own output is masked as a stream; everything else line by line."""
+    return re.match(r"#\d+ \d+\.\d+( |$)", text) is not None
+
+
+def _command(found: Cli, job: Job, path: Path) -> list[str]:
+    message = job.message
+    labels = {LABEL: message.deployment_id, "org.opencontainers.image.revision": job.commit, "org.opencontainers.image.source": message.url}
+    words = [found.path, "build", "--progress=plain", "--file", str(path), "--tag", held_as(message.app_id, message.release)]
+    return [*words, *(word for name, value in labels.items() for word in ("--label", f"{name}={value}"))]
+
+
+def _secrets(job: Job) -> list[str]:
+    """Each secret as a file that only we can read, in the command's own folder."""
+    words: list[str] = []
+    for name, value in job.secrets.items():
+        path = job.work / f"secret.{dockerfile.secret_name(name)}"
+        path.touch(mode=0o600)
+        path.write_text(value, encoding="utf-8")
+        words += ["--secret", f"id={name},src={path}"]
+    return words
+
+
+def _refuse_others(progress: Progress, app_id: str) -> None:
+    """An image that Dockup holds for another app is nobody else's base."""
+    for image in progress.images:
+        if owner(familiar(image)) not in {None, app_id}:
+            raise because("base_image_not_found", f"{familiar(image)} is not there, or hidden from us.")
+
+
+def _show(line: Line, log: BuildLog) -> None:
+    if line.raw:
+        log.wrote(line.step, line.message)
+    else:
+        log.say(line.message, step=line.step, duration_ms=line.duration_ms)
+
+
+async def _other(stream: asyncio.StreamReader | None, log: BuildLog | None) -> None:
+    async for raw in processes.pieces(stream, b"\n"):
+        if log:
+            log.wrote(0, plain(raw))
+            await log.drained()
+
+
+__all__ = ["LABEL", "Builder", "Failed", "Job", "environment"]

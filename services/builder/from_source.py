@@ -1,0 +1,275 @@
+"""From a commit of a repository to an image: fetch, look, build, and say each step."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from libs.common import clock
+from libs.common.bus import Bus, BusAway
+from libs.common.egress import Allowed
+from libs.common.engine import images
+from libs.common.engine.connect import Engine
+from libs.common.engine.images import ImageSeen
+from libs.common.errors import Retry
+from libs.common.image_names import held_as
+from libs.common.messages.builder import (
+    BuildImage,
+    DockerfileWritten,
+    GitLogin,
+    ImageFailed,
+    ImageProgress,
+    ImageReady,
+    RegistryLogin,
+    SourceFetched,
+)
+from libs.common.secrets import UnreadableError, Vault, is_secret_name
+from services.builder import detect, words, work
+from services.builder.build.log import BuildLog
+from services.builder.build.progress import Progress
+from services.builder.build.run import LABEL, Builder, Job
+from services.builder.desired import Deleted
+from services.builder.failed import Failed, because
+from services.builder.patience import patiently
+from services.builder.room import Room
+from services.builder.source import tree
+from services.builder.source.fetch import Limits, Source, Wanted, fetch
+from services.builder.words import Say
+from services.builder.work import Turns
+
+T = TypeVar("T")
+
+_PROGRESS_SECONDS = 2.0
+_TURN_SECONDS = 1.0
+
+logger = structlog.get_logger()
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that building from source needs, once for the service."""
+
+    engine: Engine
+    bus: Bus
+    say: Say
+    deleted: Deleted
+    room: Room
+    vault: Vault
+    builder: Builder
+    turns: Turns
+    home: Path
+    allowed: Allowed
+    limits: Limits
+    base_images: dict[str, str]
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """What travelled sealed in the command."""
+
+    login: GitLogin | None
+    env: dict[str, str]
+    logins: list[RegistryLogin]
+
+    def secrets(self, message: BuildImage) -> list[str]:
+        """Values that are masked wherever they are printed."""
+        named = {*message.env_secret, *message.secrets}
+        found = [value for name, value in self.env.items() if name in named or is_secret_name(name)]
+        return [*found, *([self.login.password] if self.login else []), *(login.password for login in self.logins)]
+
+
+async def build_image(message: BuildImage, *, site: Site) -> None:
+    """Fetch and build, unless the image is here already, and say so. Another build of the app, or too many, are waited for outside.
+
+    Nobody waits for it any more: it is given up, every process of it ended, and nothing is said.
+    """
+    if site.deleted.drops(message.app_id, message.release):
+        return
+    with site.turns.turn(message.app_id) as mine:
+        if not mine:
+            raise Retry("other builds are under way", after=_TURN_SECONDS)
+        await site.say(words.started(message))
+        if (end := await _unless_dropped(message, site)) is not None:
+            await site.say(end)
+    if site.deleted.drops(message.app_id, message.release):
+        await patiently(lambda: images.untag(site.engine, held_as(message.app_id, message.release)))
+
+
+async def _unless_dropped(message: BuildImage, site: Site) -> ImageReady | ImageFailed | None:
+    """How it ended; None when it was given up."""
+    working = asyncio.create_task(_end(message, site))
+    giving_up = asyncio.create_task(site.deleted.wait(message.app_id, message.release))
+    try:
+        await asyncio.wait({working, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return await working
+        logger.info("build.given_up", app_id=message.app_id, release=message.release)
+        return None
+    finally:
+        giving_up.cancel()
+        working.cancel()
+        # The turn is over when every process of it has ended.
+        await asyncio.wait({working})
+
+
+async def _end(message: BuildImage, site: Site) -> ImageReady | ImageFailed:
+    try:
+        if (seen := await _held(message, site)) is None:
+            opened = _open(message, site.vault)
+            seen = await _logged(message, opened, site)
+    except Failed as error:
+        return words.failed(message, error.failure)
+    return words.ready(message, seen, digest=None, found=False)
+
+
+async def _held(message: BuildImage, site: Site) -> ImageSeen | None:
+    """The image, where this very deployment's is here."""
+    seen = await patiently(lambda: images.find(site.engine, held_as(message.app_id, message.release)))
+    return seen if seen and seen.labels.get(LABEL) == message.deployment_id else None
+
+
+def _open(message: BuildImage, vault: Vault) -> Opened:
+    try:
+        return Opened(
+            login=vault.open(message.login, GitLogin) if message.login else None,
+            env=vault.open(message.env, dict[str, str]) if message.env else {},
+            logins=vault.open(message.registries, list[RegistryLogin]) if message.registries else [],
+        )
+    except UnreadableError as error:
+        raise because("internal_error", f"The command cannot be read: {error}.") from error
+
+
+async def _logged(message: BuildImage, opened: Opened, site: Site) -> ImageSeen:
+    """Do it with a log, which is stored before the end is said."""
+    log = BuildLog(site.bus, message.deployment_id, opened.secrets(message))
+    began = time.monotonic()
+    try:
+        try:
+            with work.folder(site.home, message.deployment_id) as folder:
+                seen = await _make(message, opened, site, log, folder)
+        except Failed as error:
+            failure = error.failure
+            masked = msgspec.structs.replace(failure, message=log.hide(failure.message), evidence=tuple(map(log.hide, failure.evidence)))
+            log.say(f"{masked.code}: {masked.message} {masked.hint or ''}")
+            await log.close()
+            raise Failed(masked) from error
+        log.say("The image is ready.", duration_ms=(time.monotonic() - began) * 1000)
+        await log.close()
+        return seen
+    finally:
+        log.abandon()
+
+
+async def _make(message: BuildImage, opened: Opened, site: Site, log: BuildLog, folder: Path) -> ImageSeen:
+    await site.room.check()
+    source = await _fetch(message, opened, site, log, folder)
+    context = tree.context(source.top, message.root_directory)
+    dockerfile = await _dockerfile(message, site, log, source, context)
+    progress = Progress()
+    job = Job(
+        message=message,
+        context=context,
+        dockerfile=dockerfile,
+        commit=source.commit,
+        work=folder,
+        logins=opened.logins,
+        secrets={name: opened.env[name] for name in message.secrets if name in opened.env},
+    )
+    reporting = asyncio.create_task(_report(message, progress, site.say))
+    try:
+        await site.builder.build(job, log, progress)
+    except Failed:
+        # The engine may have been quicker with the image than we with refusing it.
+        await patiently(lambda: images.untag(site.engine, held_as(message.app_id, message.release)))
+        raise
+    finally:
+        reporting.cancel()
+    seen = await patiently(lambda: images.find(site.engine, held_as(message.app_id, message.release)))
+    if seen is None:
+        raise Retry("the image went away as soon as it was built")
+    return seen
+
+
+async def _dockerfile(message: BuildImage, site: Site, log: BuildLog, source: Source, context: Path) -> Path | None:
+    """The Dockerfile that is there, or one that is written for what is; None where another builder was asked for."""
+    if message.builder != "auto":
+        tree.links(source.top, context)
+        return None
+    if found := tree.dockerfile(source.top, context, message.dockerfile_path):
+        return found
+    plan = detect.plan(detect.Tree(top=source.top, folder=context), site.base_images)
+    written = source.top.with_name("Dockerfile")
+    await asyncio.to_thread(written.write_text, plan.dockerfile, encoding="utf-8")
+    await _show(message, plan, log, site.say)
+    return written
+
+
+async def _fetch(message: BuildImage, opened: Opened, site: Site, log: BuildLog, folder: Path) -> Source:
+    began = time.monotonic()
+    log.say(f"Fetching {message.commit or message.ref or 'the default branch'} of {message.url}")
+    place = folder / "source"
+    place.mkdir()
+    wanted = Wanted(
+        url=message.url,
+        ref=message.ref,
+        commit=message.commit,
+        login=opened.login,
+        submodules=message.submodules,
+        lfs=message.lfs,
+    )
+    source = await fetch(wanted, place, allowed=site.allowed, limits=site.limits)
+    log.say(f"Fetched {source.commit[:12]}: {source.subject}", duration_ms=(time.monotonic() - began) * 1000)
+    await site.say(
+        SourceFetched(
+            event_id=f"{message.command_id}.source",
+            at=clock.now(),
+            app_id=message.app_id,
+            deployment_id=message.deployment_id,
+            commit=source.commit,
+            subject=log.hide(source.subject[:500]),
+            author=source.author[:200],
+            ref=source.ref,
+        )
+    )
+    return source
+
+
+async def _show(message: BuildImage, plan: detect.Plan, log: BuildLog, say: Say) -> None:
+    """Say what the source is, why, and what Dockerfile stands for the one that is missing."""
+    log.say(f"No Dockerfile: this is {plan.kind}, because {plan.reason}. The Dockerfile that is used:")
+    for line in plan.dockerfile.splitlines():
+        log.say(line)
+    await say(
+        DockerfileWritten(
+            event_id=f"{message.command_id}.dockerfile",
+            at=clock.now(),
+            app_id=message.app_id,
+            deployment_id=message.deployment_id,
+            kind=plan.kind,
+            reason=plan.reason,
+            dockerfile=plan.dockerfile,
+        )
+    )
+
+
+async def _report(message: BuildImage, progress: Progress, say: Say) -> None:
+    """Say at which step it is, at most every two seconds and only when it moved."""
+    said = ""
+    while True:
+        await asyncio.sleep(_PROGRESS_SECONDS)
+        step = progress.now
+        if step is None or step.place is None or step.name == said:
+            continue
+        said = step.name
+        event = ImageProgress(
+            event_id=f"{message.command_id}.progress.{step.number}",
+            at=clock.now(),
+            app_id=message.app_id,
+            deployment_id=message.deployment_id,
+            message=step.name[:500],
+        )
+        try:
+            await say(event)
+        except BusAway as error:
+            logger.info("build.progress_unsaid", error=str(error))

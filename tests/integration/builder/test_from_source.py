@@ -1,0 +1,331 @@
+"""From a commit to an image, on a real engine."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from libs.common.messages.builder import (
+    BuildLine,
+    DockerfileWritten,
+    GitLogin,
+    ImageFailed,
+    ImageReady,
+    ImageStarted,
+    RegistryLogin,
+    SourceFetched,
+)
+from services.builder.settings import Settings
+from tests import images
+from tests.integration.builder.conftest import Stage, Start
+from tests.integration.builder.test_once import process
+from tests.servers import registry
+from tests.servers.git import PASSWORD, USER, GitServer
+from tests.servers.registry import RegistryServer
+
+SECRET = "correct horse battery/staple+42"
+
+
+def dockerfile(*steps: str) -> str:
+    return "\n".join([f"FROM {images.shell()}", *steps]) + "\n"
+
+
+def texts(lines: list[BuildLine]) -> str:
+    return "\n".join(line.message for line in lines)
+
+
+async def test_a_commit_becomes_the_releases_image_and_is_cached_then(
+    stage: Stage, start: Start, git_host: GitServer, settings: Settings
+) -> None:
+    files = {
+        "Dockerfile": dockerfile("ARG NAME", "COPY a.txt /a.txt", "RUN echo hello $NAME && cat /a.txt > /b.txt"),
+        "a.txt": secrets.token_hex(8),
+    }
+    sha = git_host.make_repo("app", files)
+    await start()
+    command = await stage.build(git_host.url("app"), args={"NAME": "world"})
+    ready = await stage.hear(ImageReady)
+    await stage.done()
+    assert [name for name, _ in stage.events if name != "ImageProgress"] == ["ImageStarted", "SourceFetched", "ImageReady"]
+    fetched = stage.all(SourceFetched)[0]
+    assert (fetched.commit, fetched.subject, fetched.author, fetched.ref) == (sha, "A change", "Ada <ada@example.com>", "main")
+    assert not ready.found
+    seen = images.client().inspect_image(f"dockup/{stage.app_id}:r1")
+    assert seen["Id"] == ready.image_id
+    assert seen["Config"]["Labels"]["dockup.build"] == command.deployment_id
+    assert seen["Config"]["Labels"]["org.opencontainers.image.revision"] == sha
+    lines = await stage.log(command.deployment_id)
+    wrote = next(line for line in lines if line.stream == "stdout")
+    assert wrote.message == "hello world"
+    step = [line for line in lines if line.step == wrote.step]
+    assert "RUN echo hello" in step[0].message
+    assert step[-1].message == "done"
+    assert step[-1].duration_ms is not None
+
+    again = await stage.build(git_host.url("app"), release=2, args={"NAME": "world"})
+    await stage.done()
+    cached = [line.message for line in await stage.log(again.deployment_id)]
+    assert cached.count("cached") >= 2
+    assert "hello world" not in cached
+    assert not left(settings)
+
+
+async def test_what_is_here_already_is_not_built_again(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN echo once")})
+    await start()
+    command = await stage.build(git_host.url("app"))
+    await stage.done()
+    length = len(await stage.log(command.deployment_id))
+    await stage.bus.publish(f"dockup.cmd.builder.BuildImage.{stage.app_id}", command, "another")
+    await stage.done()
+    assert len(await stage.log(command.deployment_id)) == length
+    assert [event.event_id for event in stage.all(ImageReady)] == [f"{command.command_id}.ready"]
+
+
+async def test_secrets_reach_the_step_and_nothing_else(stage: Stage, start: Start, closed_host: GitServer) -> None:
+    steps = (
+        "RUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN; echo; dd if=/run/secrets/TOKEN bs=9 count=1 2>/dev/null",
+        "RUN --mount=type=secret,id=TOKEN busybox base64 /run/secrets/TOKEN",
+        f"RUN echo {PASSWORD}",
+        "RUN --mount=type=secret,id=TOKEN echo failing with $(cat /run/secrets/TOKEN); exit 7",
+    )
+    closed_host.make_repo("app", {"Dockerfile": dockerfile(*steps)})
+    await start()
+    command = await stage.build(
+        closed_host.url("app"), login=GitLogin(username=USER, password=PASSWORD), env={"TOKEN": SECRET, "OTHER": "x"}, secrets=("TOKEN",)
+    )
+    failed = (await stage.hear(ImageFailed)).failure
+    assert (failed.code, failed.data["exit_code"]) == ("build_failed", 7)
+    everything = texts(await stage.log(command.deployment_id)) + str(stage.events) + str(failed)
+    coded = base64.b64encode(SECRET.encode()).decode().rstrip("=")
+    for text in (SECRET, coded, PASSWORD, SECRET[:9]):
+        assert text not in everything
+    assert "failing with ••••••••" in failed.evidence
+
+
+async def test_a_builds_failures(stage: Stage, start: Start, git_host: GitServer) -> None:
+    for name, text in {
+        "step": dockerfile("RUN echo before; echo npm error code EUSAGE; exit 3"),
+        "copy": dockerfile("COPY gone.txt /"),
+        "bad": dockerfile("NONSENSE x"),
+        "base": "FROM 127.0.0.1:1/nobody/none:1\n",
+        "syntax": "# syntax=evil/frontend\nFROM scratch\n",
+    }.items():
+        git_host.make_repo(name, {"Dockerfile": text})
+    git_host.make_repo("none", {"notes.md": "nothing"})
+    await start()
+    codes = {}
+    for release, name in enumerate(("step", "copy", "bad", "base", "syntax", "none", "missing"), 1):
+        await stage.build(git_host.url(name), release)
+        await stage.done()
+        codes[name] = stage.all(ImageFailed)[-1].failure
+    assert {name: failure.code for name, failure in codes.items()} == {
+        "step": "build_failed",
+        "copy": "build_failed",
+        "bad": "build_failed",
+        "base": "registry_unreachable",
+        "syntax": "unsafe_source",
+        "none": "nothing_detected",
+        "missing": "repository_not_found",
+    }
+    step = codes["step"]
+    assert step.data["exit_code"] == 3
+    assert "before" in step.evidence
+    assert "lock file" in (step.hint or "")
+    assert "copies is not there" in (codes["copy"].hint or "")
+    assert "notes.md" in codes["none"].message
+
+
+async def test_another_apps_image_is_nobodys_base(stage: Stage, start: Start, git_host: GitServer) -> None:
+    other = "dockup/app_0123456789abcdef"
+    images.client().tag(images.web(), other, "r1")
+    try:
+        git_host.make_repo("from", {"Dockerfile": f"FROM {other}:r1\nRUN echo stolen\n"})
+        git_host.make_repo("copy", {"Dockerfile": dockerfile(f"COPY --from={other}:r1 /web /stolen")})
+        git_host.make_repo("arg", {"Dockerfile": f"ARG A=dockup\nFROM docker.io/$A/{other.partition('/')[2]}:r1\nRUN echo stolen\n"})
+        await start()
+        for release, name in enumerate(("from", "copy", "arg"), 1):
+            command = await stage.build(git_host.url(name), release)
+            await stage.done()
+            assert stage.all(ImageFailed)[-1].failure.code == "base_image_not_found"
+            assert len(stage.all(ImageFailed)) == release
+            assert "stolen" not in [line.message for line in await stage.log(command.deployment_id)]
+            assert not images.client().images(name=f"dockup/{stage.app_id}")
+    finally:
+        images.client().remove_image(f"{other}:r1")
+
+
+async def test_a_cancelled_build_ends_with_its_steps(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN trap '' TERM; echo beg''un; sleep 4711 & sleep 4711")})
+    await start()
+    command = await stage.build(git_host.url("app"))
+    await stage.logged(command.deployment_id, "begun")
+    assert running("4711")
+    await stage.drop(1)
+    async with asyncio.timeout(2):
+        while running("4711"):
+            await asyncio.sleep(0.02)
+    await stage.done()
+    assert [name for name, _ in stage.events if name != "ImageProgress"] == ["ImageStarted", "SourceFetched"]
+    assert not images.client().images(name=f"dockup/{stage.app_id}")
+
+
+def left(settings: Settings) -> list[Path]:
+    """Folders of builds."""
+    return list(Path(settings.home).glob("builds/dep_*"))
+
+
+def limited() -> list[str]:
+    """The memory limit of the engine's builds, by cgroup version 1 or 2."""
+    return [
+        path.read_text()
+        for path in Path("/sys/fs/cgroup").glob("**/buildkit/memory.*")
+        if path.name in {"memory.limit_in_bytes", "memory.max"}
+    ]
+
+
+def running(word: str) -> list[str]:
+    """Processes of this machine that have the word among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if word.encode() in path.read_bytes().split(b"\0"):
+                found.append(path.parent.name)
+    return found
+
+
+async def test_a_step_that_uses_too_much_memory(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": f"FROM {images.eats_memory()}\nRUN /web eats-memory\n"})
+    before = limited()
+    await start(build_memory_mb=200)
+    await stage.build(git_host.url("app"))
+    failed = (await stage.hear(ImageFailed)).failure
+    assert failed.code == "build_out_of_memory"
+    await stage.done()
+    assert limited() == before
+
+
+async def test_a_step_that_forks_without_end(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN i=0; while [ $i -lt 400 ]; do sleep 4714 & i=$((i+1)); done; echo all")})
+    await start(build_pids=100)
+    command = await stage.build(git_host.url("app"))
+    failed = (await stage.hear(ImageFailed)).failure
+    assert failed.code == "build_failed"
+    assert "fork" in "".join(failed.evidence)
+    await stage.done()
+    assert "all" not in [line.message for line in await stage.log(command.deployment_id)]
+    assert not running("4714")
+
+
+async def test_builds_that_take_too_long_or_too_much_disk(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("slow", {"Dockerfile": dockerfile("RUN sleep 4712")})
+    git_host.make_repo("full", {"Dockerfile": dockerfile("RUN busybox dd if=/dev/zero of=/big bs=1M count=3000; sleep 4712")})
+    await start(build_seconds=8, build_disk_mb=300)
+    for release, (name, code) in enumerate({"full": "disk_full", "slow": "timeout"}.items(), 1):
+        await stage.build(git_host.url(name), release)
+        await stage.done()
+        assert stage.all(ImageFailed)[-1].failure.code == code
+        assert not running("4712")
+
+
+async def test_a_step_that_prints_without_end(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN busybox yes 0123456789abcdef | busybox head -n 3000000; echo over")})
+    await start()
+    command = await stage.build(git_host.url("app"))
+    await stage.done()
+    assert stage.all(ImageReady)
+    assert sum(len(line.message) for line in await stage.log(command.deployment_id)) < 21 * 1024**2
+
+
+async def test_one_build_an_app_and_so_many_in_all(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN sleep 1")})
+    await start(build_concurrency=1)
+    for release in (1, 2, 3):
+        await stage.build(git_host.url("app"), release)
+    await stage.done()
+    names = [name for name, _ in stage.events if name in {"ImageStarted", "ImageReady"}]
+    assert names == ["ImageStarted", "ImageReady"] * 3
+    assert len({event.deployment_id for event in stage.all(ImageStarted)}) == 3
+
+
+async def test_a_dockerfile_is_written_where_there_is_none(stage: Stage, start: Start, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"site/index.html": "<h1>hello</h1>"})
+    await start(base_images=(f"static={images.shell()}",))
+    command = await stage.build(git_host.url("app"), root_directory="site")
+    await stage.hear(ImageReady)
+    written = stage.all(DockerfileWritten)[0]
+    assert (written.kind, written.dockerfile) == ("static", f"FROM {images.shell()}\nCOPY . /usr/share/nginx/html\nEXPOSE 8080\n")
+    log = texts(await stage.log(command.deployment_id))
+    assert "this is static, because index.html is there" in log
+    assert "COPY . /usr/share/nginx/html" in log
+
+
+async def test_other_builders_are_used_when_they_are_asked_for(
+    stage: Stage, start: Start, git_host: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git_host.make_repo("app", {"run.py": "x"})
+    git_host.make_repo("link", {"passwd": "-> /etc/passwd"})
+    await start()
+    for release, (name, builder) in enumerate((("app", "railpack"), ("app", "cobolpack"), ("link", "pack")), 1):
+        await stage.build(git_host.url(name), release, builder=builder)
+    await stage.done()
+    codes = {event.failure.message.split(" ")[0]: event.failure.code for event in stage.all(ImageFailed)}
+    assert codes == {"railpack": "builder_missing", "'cobolpack'": "builder_missing", "passwd": "unsafe_source"}
+    # A program of that name, which does what railpack does as far as it is called.
+    program = tmp_path / "bin" / "railpack"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "building $*"\nexec docker tag {images.web()} "$5"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    command = await stage.build(git_host.url("app"), 4, builder="railpack")
+    await stage.hear(ImageReady)
+    assert "building build --progress plain --name dockup/" in texts(await stage.log(command.deployment_id))
+
+
+async def test_a_base_image_of_a_private_registry(stage: Stage, start: Start, git_host: GitServer, secret_registry: RegistryServer) -> None:
+    local = images.unheard_of()
+    reference = secret_registry.push(local, "team/base")
+    images.client().remove_image(local)
+    git_host.make_repo("app", {"Dockerfile": f"FROM {reference}\nLABEL a=b\n"})
+    await start()
+    wrong = RegistryLogin(server=secret_registry.host, username="somebody", password="wrong-password")
+    await stage.build(git_host.url("app"), 1)
+    await stage.build(git_host.url("app"), 2, registries=[wrong])
+    await stage.done()
+    assert [event.failure.code for event in stage.all(ImageFailed)] == ["base_image_not_found"] * 2
+    right = RegistryLogin(server=secret_registry.host, username=registry.USER, password=registry.PASSWORD)
+    await stage.build(git_host.url("app"), 3, registries=[right])
+    await stage.hear(ImageReady)
+    # Whoever has no login does not get what another one's brought here.
+    await stage.build(git_host.url("app"), 4)
+    await stage.done()
+    assert [event.failure.code for event in stage.all(ImageFailed)] == ["base_image_not_found"] * 3
+
+
+async def test_a_builder_that_is_killed_in_mid_build(stage: Stage, settings: Settings, git_host: GitServer) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN echo beg''un; sleep 4.713; echo made")})
+    first = process(settings)
+    try:
+        command = await stage.build(git_host.url("app"))
+        await stage.logged(command.deployment_id, "begun")
+    finally:
+        first.kill()
+        first.wait()
+    assert left(settings)
+    second = process(settings)
+    try:
+        ready = await stage.hear(ImageReady)
+        await stage.done()
+    finally:
+        second.terminate()
+        assert second.wait(10) == 0
+    assert [event.event_id for event in stage.all(ImageReady)] == [f"{command.command_id}.ready"]
+    assert (len(stage.all(ImageStarted)), len(stage.all(SourceFetched)), stage.all(ImageFailed)) == (1, 1, [])
+    lines = [line.message for line in await stage.log(command.deployment_id)]
+    assert (lines.count("begun"), lines.count("made")) == (2, 1)
+    assert images.client().inspect_image(f"dockup/{stage.app_id}:r1")["Id"] == ready.image_id
+    assert not left(settings)
