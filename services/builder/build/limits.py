@@ -60,6 +60,7 @@ class Limits:
         self._values = values
         self._keep = keep
         self._building = 0
+        self._before: list[tuple[str, str]] = []
         self.trouble = ""
 
     @contextlib.contextmanager
@@ -86,10 +87,9 @@ class Limits:
     def apply(self) -> None:
         """Note what stands there, then write; a builder that was killed meanwhile left its note, and that one counts."""
         missing = _make(self._values)
-        if not self._keep.exists():
-            before = [(name, text) for name, _value in self._values.files if (text := _read(name)) is not None]
-            self._keep.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._keep.write_bytes(msgspec.json.encode(before))
+        self._before = self._noted() or [(name, text) for name, _value in self._values.files if (text := _read(name)) is not None]
+        self._keep.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._keep.write_bytes(msgspec.json.encode(self._before))
         self._write(self._values.files)
         self.trouble = missing or self._differences()
         if self.trouble:
@@ -97,9 +97,14 @@ class Limits:
 
     def restore(self) -> None:
         """Put back what stood there before."""
-        if self._keep.exists():
-            self._write(tuple(msgspec.json.decode(self._keep.read_bytes(), type=list[tuple[str, str]])))
-            self._keep.unlink()
+        self._write(tuple(self._before or self._noted()))
+        self._keep.unlink(missing_ok=True)
+
+    def _noted(self) -> list[tuple[str, str]]:
+        try:
+            return msgspec.json.decode(self._keep.read_bytes(), type=list[tuple[str, str]])
+        except (OSError, msgspec.DecodeError):
+            return []
 
     def _write(self, files: tuple[tuple[str, str], ...]) -> None:
         # Memory and memory with swap bound each other: which one has to go first depends on whether they rise or fall.
