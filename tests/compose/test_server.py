@@ -62,10 +62,12 @@ async def test_the_golden_path(server: Server) -> None:
 
 
 async def test_what_an_app_listens_on_is_seen(server: Server) -> None:
+    """The runtime reads it from another process's `/proc`, which it must be able to see."""
     body = {"create": True, "project": "P", "name": "wrong", "image": images.wrong_port(), "internal_port": images.PORT}
     async with server.client() as api:
-        answer = await api.post("/deploy/wrong?wait=120", json=body)
-    assert answer.json()["failure"]["data"]["listening"] == [9999], answer.text
+        await api.post("/deploy/wrong?wait=120", json={**body, "health_check": {"type": "tcp", "start_period_seconds": 3}})
+        last = (await api.get("/apps/wrong/deployments")).json()["items"][0]
+    assert last["failure"]["data"]["listening"] == [9999], last
 
 
 async def test_an_upload_reaches_a_builder(server: Server) -> None:
@@ -81,6 +83,12 @@ def test_no_process_is_root(server: Server) -> None:
         found = server.processes(service)
         assert found, service
         assert {row.split()[1] for row in found} == {"10001"}, found
+
+
+@pytest.mark.parametrize("name", ["state.json", "runtime.env", "router.env"])
+def test_the_api_cannot_read_what_others_are_told(server: Server, name: str) -> None:
+    with pytest.raises(AssertionError, match="Permission denied"):
+        server.read("api", f"/run/dockup/{name}")
 
 
 async def test_builders_are_scaled(server: Server) -> None:
