@@ -85,10 +85,11 @@ def test_no_process_is_root(server: Server) -> None:
         assert {row.split()[1] for row in found} == {"10001"}, found
 
 
-@pytest.mark.parametrize("name", ["state.json", "runtime.env", "router.env"])
-def test_the_api_cannot_read_what_others_are_told(server: Server, name: str) -> None:
-    with pytest.raises(AssertionError, match="Permission denied"):
-        server.read("api", f"/run/dockup/{name}")
+def test_the_api_cannot_read_what_others_are_told(server: Server) -> None:
+    """Not every Compose passes on how a command ended: what it could read is what counts."""
+    assert "DOCKUP_NATS_URL" in server.read("api", "/run/dockup/api.env")
+    for name in ("state.json", "builder.env", "runtime.env", "metrics.env", "router.env"):
+        assert not server.read("api", f"/run/dockup/{name}"), name
 
 
 async def test_builders_are_scaled(server: Server) -> None:
