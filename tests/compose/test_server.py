@@ -67,6 +67,8 @@ async def test_what_an_app_listens_on_is_seen(server: Server) -> None:
     async with server.client() as api:
         await api.post("/deploy/wrong?wait=120", json={**body, "health_check": {"type": "tcp", "start_period_seconds": 3}})
         last = (await api.get("/apps/wrong/deployments")).json()["items"][0]
+        # It has no container to be known by at the end: its image goes with it.
+        assert (await api.delete("/apps/wrong")).is_success
     assert last["failure"]["data"]["listening"] == [9999], last
 
 
