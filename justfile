@@ -69,6 +69,11 @@ attacks *arguments:
 bare *arguments:
     tests/bare/run.sh {{ arguments }}
 
+[doc("The containers of compose/, built and walked through (minutes; root and debootstrap, or DOCKUP_TEST_BASE)")]
+[group("test")]
+compose *arguments:
+    {{ python }} -m pytest -m long tests/compose {{ arguments }}
+
 [doc("Measure; the figures go to bench-results/ as JSON with the commit")]
 [group("measure")]
 bench *arguments:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -65,10 +66,10 @@ async def _work(service: str, settings: T, main: Callable[[T, Bus], Awaitable[No
 
 async def answer_pings(bus: Bus, check: Check) -> None:
     """Answer `dockup.rpc.<service>.ping` from every instance; `/system/status` counts the answers."""
-    instance = ids.new(bus.service)
+    instance, host = ids.new(bus.service), socket.gethostname()
 
     async def ping(_body: bytes) -> Pong:
         status, detail = await check()
-        return Pong(service=bus.service, instance=instance, version=VERSION, status=status, detail=detail)
+        return Pong(service=bus.service, host=host, instance=instance, version=VERSION, status=status, detail=detail)
 
     await bus.serve("ping", ping, queue="")

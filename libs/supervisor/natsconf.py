@@ -14,7 +14,7 @@ _BUCKETS = (subjects.DESIRED, subjects.ROUTES, subjects.APPLIED, subjects.SCALE,
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
-    """What one service may do beyond its own events, queries and dead letters, which everybody has.
+    """What one service may do beyond its own events, queries, dead letters and ping, which everybody has.
 
     `reads` and `buckets`: streams and KV buckets to follow. `writes`: bucket → keys. `works`: has a durable consumer of its own
     name on COMMANDS.
@@ -75,7 +75,7 @@ def permissions(user: str) -> Permissions:
             subscribe=("_INBOX_setup.>",),
         )
     grants = GRANTS[user]
-    publish = [f"dockup.evt.{user}.>", f"dockup.dead.{user}.>", *grants.publishes]
+    publish = [f"dockup.evt.{user}.>", f"dockup.dead.{user}.>", subjects.query(user, "ping"), *grants.publishes]
     for stream in grants.reads:
         publish += _follow(stream)
     for bucket in grants.buckets:
@@ -112,11 +112,15 @@ def _work(user: str) -> list[str]:
     ]
 
 
-def render(*, port: int, store: str, passwords: Mapping[str, str]) -> str:
-    """Write the configuration file. The storage limit is far above the streams' own sums: the disk is the limit."""
+def render(*, port: int, store: str, passwords: Mapping[str, str], host: str = "127.0.0.1", monitor: int | None = None) -> str:
+    """Write the configuration file. The storage limit is far above the streams' own sums: the disk is the limit.
+
+    `monitor`: a port on loopback where the server says over HTTP how it is.
+    """
     users = ",\n".join(_user(user, password) for user, password in sorted(passwords.items()))
-    return f"""listen: "127.0.0.1:{port}"
-server_name: dockup
+    watched = f'http: "127.0.0.1:{monitor}"\n' if monitor else ""
+    return f"""listen: "{host}:{port}"
+{watched}server_name: dockup
 jetstream {{
   store_dir: {json.dumps(store)}
   sync_interval: always

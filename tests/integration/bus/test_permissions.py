@@ -41,10 +41,11 @@ SAID_BY_BUILDER = {
 
 def published() -> dict[str, set[str]]:
     """Subject → the users that may publish there."""
-    table = {f"dockup.cmd.builder.PrepareImage.{APP}": {"api"}, "dockup.rpc.runtime.ping": {"api"}, "dockup.obs.metrics": {"metrics"}}
+    table = {f"dockup.cmd.builder.PrepareImage.{APP}": {"api"}, "dockup.rpc.runtime.stats": {"api"}, "dockup.obs.metrics": {"metrics"}}
     table |= {f"dockup.log.{DEPLOYMENT}.build": {"builder", "runtime"}}
     for service in SERVICES:
         table |= {f"dockup.evt.{service}.Thing.{APP}": {service}, f"dockup.dead.{service}.{APP}": {service}}
+        table |= {f"dockup.rpc.{service}.ping": {service, "api"}}
     table |= {f"$KV.{bucket}.{APP}": {writer} for bucket, writer in WRITER_OF.items()}
     table |= {"$KV.leases.runtime.engine": {"runtime"}, "$KV.leases.router.one": {"router"}}
     table |= {"$KV.waits.builder.1.2": {"builder"}}
