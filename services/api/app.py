@@ -20,6 +20,7 @@ from services.api.api_keys.controllers import ApiKeyController
 from services.api.cache import open_cache
 from services.api.core import Core
 from services.api.disks import room
+from services.api.git import upkeep
 from services.api.http.answers import answer
 from services.api.http.bodies import Knows, StrictJson
 from services.api.http.edge import Edge
@@ -96,7 +97,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     app.state.throttle = Throttle(cache, core.settings.instance)
     app.state.health = Health(core, cache)
     await first_admin.ensure(core)
-    work = (core.run(), _answer_pings(core, app.state.health), sweep.run(core.db, core.spool.folder))
+    work = (core.run(), _answer_pings(core, app.state.health), sweep.run(core.db, core.spool.folder), upkeep.run(core))
     tasks = [asyncio.create_task(each) for each in work]
     for task in tasks:
         task.add_done_callback(partial(_ended, app))

@@ -19,11 +19,13 @@ from services.api.cursor import Follower
 from services.api.db.database import Database
 from services.api.disks.room import Room
 from services.api.freshness import Freshness
+from services.api.git.hub import Hub
 from services.api.observations import observe
 from services.api.relay import Relay
 from services.api.settings import Settings
 from services.api.uploads.spool import Spool
 from services.api.wakes import Wakes
+from services.api.webhooks.rejections import Rejections
 
 
 class Core:
@@ -35,6 +37,8 @@ class Core:
         self.vault = db.vault = Vault(settings.secret_key)
         self.fresh = Freshness(db.sqlite_path)
         self.wakes = Wakes()
+        self.hub = Hub(settings)
+        self.rejections = Rejections()
         self.room = Room(settings, db)
         self.spool = Spool(Path(settings.spool or f"{settings.home}/spool"), settings.upload_max_mb * 1024**2)
         self.bus = Bus(Client(), "api")
@@ -71,5 +75,6 @@ class Core:
         self.wakes.wake(await observe(self.db, body, self.room.marks))
 
     async def close(self) -> None:
+        await self.hub.close()
         self.fresh.close()
         await self.db.close()

@@ -8,12 +8,14 @@ from services.api.build_logs.controllers import BuildLogController
 from services.api.deployments.controllers import DeployController, DeploymentController
 from services.api.env.controllers import EnvController
 from services.api.events.controllers import EventController
+from services.api.git.controllers import GitController
 from services.api.lifecycle.controllers import LifecycleController
 from services.api.projects.controllers import MemberController, ProjectController
 from services.api.recovery.controllers import RecoveryController
 from services.api.registries.controllers import RegistryController
 from services.api.secrets.controllers import SecretsController
 from services.api.stats.controllers import StatsController
+from services.api.webhooks.controllers import WebhookController
 
 STATE_ROUTES: list[ControllerRouterHandler] = [
     ProjectController,
@@ -31,4 +33,6 @@ STATE_ROUTES: list[ControllerRouterHandler] = [
     SecretsController,
     AuditController,
     StatsController,
+    GitController,
+    WebhookController,
 ]

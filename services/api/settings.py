@@ -39,6 +39,10 @@ class Settings(Common, frozen=True, kw_only=True):
     github_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[A-Za-z0-9\[]([A-Za-z0-9.:\]-]{0,253}[A-Za-z0-9\]])?/?$")] = (
         "https://github.com"
     )
+    github_client_id: str = ""
+    github_client_secret: str = ""
+    github_webhook_secret: str = ""
+    egress_allow: tuple[str, ...] = ()
     quota_apps: Annotated[int, msgspec.Meta(ge=0)] | None = None
     quota_cpu: Annotated[float, msgspec.Meta(ge=0)] | None = None
     quota_memory: Annotated[int, msgspec.Meta(ge=0)] | None = None

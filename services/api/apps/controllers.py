@@ -16,6 +16,7 @@ from services.api.apps.view import etag, stale_at, to_view
 from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.disks.room import ROOM
+from services.api.git import connecting
 from services.api.http.guards import scope
 from services.api.http.kept import Kept
 from services.api.http.principal import Principal
@@ -53,6 +54,7 @@ class ProjectAppController(Controller):
             project = await project_to_change(tx, principal, project_id, "write")
             await check_usable(tx, principal, data.registry_id)
             app = await service.create(tx, core.vault, project.id, data, core.settings)
+            await connecting.connect(tx, core.vault, app, principal, None)
             if dry_run:
                 return planned(tx, plans.create(app.slug, app.image, host(app.slug, core.settings.base_domain), app.git_repo_url))
             view = to_view(app, core.settings, time.time())
@@ -103,7 +105,9 @@ class AppController(Controller):
             row = await lookup.to_change(tx, principal, app, "write")
             service.check_match(row, if_match)
             await check_usable(tx, principal, data.registry_id, row.registry_id)
+            repo_before = row.git_repo_url
             changed = await service.update(tx, core.vault, row, data, core.settings)
+            await connecting.connect(tx, core.vault, row, principal, repo_before)
             if dry_run:
                 return planned(tx, plans.update(row, changed))
             view = to_view(row, core.settings, time.time())

@@ -50,6 +50,15 @@ RelativePath = Annotated[
 WatchPaths = Annotated[
     list[RelativePath], msgspec.Meta(max_length=100, description="a push that changes none of these is not deployed; * and ** as in globs")
 ]
+TagGlob = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\x00-\x20\x7f~^:\[\\-][^\x00-\x20\x7f~^:\[\\]*$",
+        description="tags that are deployed when they are pushed, such as v*",
+    ),
+]
 BuildSecrets = Annotated[list[EnvName], msgspec.Meta(max_length=50, description="names in env that a step of the build may mount")]
 BuildArgs = Annotated[dict[EnvName, Annotated[str, msgspec.Meta(max_length=8192, pattern=r"^[^\x00]*$")]], msgspec.Meta(max_length=100)]
 

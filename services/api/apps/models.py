@@ -24,7 +24,9 @@ class AppRow(Base):
     under way until the runtime has settled `op_revision`. `dropped` is the newest release whose image is not waited for any more;
     `limits_refused` is the engine's reason for not taking the limits. An app with a `git_repo_url` is built: its `image` is what was built
     last, `build` is JSON of `Build`, `watch_paths` a JSON list; `current_source` is JSON of the `Source` that the current release was
-    built from. A preview is one of `preview_of`, for its pull request `preview_number`.
+    built from. `git_user_id` is who chose the repository `git_user_repo`, and `git_connection_id` their
+    connection, which counts for that one alone; `preview` JSON of `Preview`, `preview_env` a token around
+    the variables that previews have otherwise. A preview is one of `preview_of`, for its pull request `preview_number`.
     """
 
     __tablename__ = "apps"
@@ -47,6 +49,12 @@ class AppRow(Base):
     auto_deploy: Mapped[bool] = mapped_column(default=True, server_default=true())
     registry_id: Mapped[str | None] = mapped_column(String(40))
     build: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    git_user_id: Mapped[str | None] = mapped_column(String(40))
+    git_user_repo: Mapped[str | None] = mapped_column(String(512))
+    git_connection_id: Mapped[str | None] = mapped_column(String(40))
+    deploy_tags: Mapped[str | None] = mapped_column(String(255))
+    preview: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    preview_env: Mapped[str | None] = mapped_column(Text)
     preview_of: Mapped[str | None] = mapped_column(String(40), index=True)
     preview_number: Mapped[int | None]
     replicas: Mapped[int]

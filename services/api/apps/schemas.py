@@ -23,10 +23,12 @@ from services.api.apps.grammar import (
     RelativePath,
     Replicas,
     Slug,
+    TagGlob,
     WatchPaths,
 )
 from services.api.apps.source import Build
 from services.api.http.strict import Body, DisplayName, Page
+from services.api.previews.settings import Preview, PreviewBody
 
 Unset = msgspec.UnsetType
 UNSET = msgspec.UNSET
@@ -62,6 +64,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     dockerfile_path: str | None = None
     watch_paths: list[str] = []
     build: Build
+    deploy_tags: str | None
+    preview: Preview
     internal_port: int
     command: list[str] | None
     env_keys: list[str]
@@ -114,7 +118,8 @@ class Settings(Later, frozen=True, kw_only=True):
     """What may be set. What is left out keeps its value; null clears what may be empty. `env` is merged, and null removes a name.
 
     `git_repo_url` is `owner/repo` or an https address, and excludes `image`; `git_provider` follows from it where it is not given.
-    `root_directory` and `dockerfile_path` are relative, the second to the first. `auto_deploy`: a push is deployed.
+    `root_directory` and `dockerfile_path` are relative, the second to the first. `auto_deploy`: a push is deployed;
+    so is a tag that `deploy_tags` fits, a glob such as `v*`. `preview`: each pull request gets an app of its own.
     """
 
     name: DisplayName | Unset = UNSET
@@ -128,6 +133,8 @@ class Settings(Later, frozen=True, kw_only=True):
     auto_deploy: bool | Unset = UNSET
     build: BuildBody | Unset | None = UNSET
     registry_id: RegistryId | Unset | None = UNSET
+    deploy_tags: TagGlob | Unset | None = UNSET
+    preview: PreviewBody | Unset | None = UNSET
     internal_port: Port | Unset = UNSET
     command: Command | Unset | None = UNSET
     env: dict[EnvName, EnvValue | None] | Unset = UNSET

@@ -36,13 +36,18 @@ async def create(tx: Tx, vault: Vault, project_id: str, body: NewApp, installati
     slug = _slug(body)
     app = new_row(vault, project_id, slug, body.name)
     merge(app, body, vault, installation.github_url)
-    await _take_slug(tx, slug, project_id, app.id)
+    await enter(tx, app, installation)
+    return app
+
+
+async def enter(tx: Tx, app: AppRow, installation: Installation) -> None:
+    """Let a new row in: it takes its slug, and its part of the project's quotas."""
+    await _take_slug(tx, app.slug, app.project_id, app.id)
     tx.session.add(app)
     await tx.flush()
     await quotas.check(tx, app, None, installation)
-    tx.record("app.created", f"The app {slug} was created.", app_id=app.id, project_id=project_id, data={"slug": slug})
+    tx.record("app.created", f"The app {app.slug} was created.", app_id=app.id, project_id=app.project_id, data={"slug": app.slug})
     desire(tx, app)
-    return app
 
 
 async def update(tx: Tx, vault: Vault, app: AppRow, body: Settings, installation: Installation) -> list[str]:
@@ -144,6 +149,9 @@ def new_row(vault: Vault, project_id: str, slug: str, name: str) -> AppRow:
         watch_paths="[]",
         auto_deploy=True,
         build=NO_BUILD,
+        deploy_tags=None,
+        preview="{}",
+        preview_env=None,
         settings=msgspec.json.encode(Frozen()).decode(),
         env=vault.seal({}),
         env_keys="[]",

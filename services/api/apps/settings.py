@@ -13,9 +13,10 @@ from services.api.apps.source import merge_source
 from services.api.apps.view import fingerprint_of
 from services.api.deployments.moves import Frozen
 from services.api.http.problems import FieldError, Problem, invalid
+from services.api.previews import settings as previews
 
 _frozen = msgspec.json.Decoder(Frozen)
-_COLUMNS = ("name", "image", "registry_id", "replicas", "cpu_limit", "memory_limit")
+_COLUMNS = ("name", "image", "registry_id", "deploy_tags", "replicas", "cpu_limit", "memory_limit")
 _FROZEN = ("internal_port", "command", "health_check", "drain_seconds", "env_secret")
 _MOVING = frozenset(
     {
@@ -62,6 +63,7 @@ def merge(app: AppRow, body: Settings, vault: Vault, github_url: str) -> list[st
     changed += [name for name in _COLUMNS if _set(app, name, getattr(body, name))]
     check_limits(app.cpu_limit, app.memory_limit)
     changed += _merge_frozen(app, body)
+    changed += previews.merge(app, body.preview, vault)
     if body.env is not UNSET and body.env and merge_env(app, body.env, vault):
         changed.append("env")
     app.fingerprint = fingerprint_of(app)

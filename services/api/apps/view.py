@@ -11,6 +11,7 @@ from services.api.apps.models import AppRow
 from services.api.apps.schemas import App, HealthCheckView
 from services.api.apps.source import build_of, configured, decode, differing, encode, watch_paths_of
 from services.api.deployments.moves import Frozen
+from services.api.previews import settings as previews
 from services.api.settings import Settings
 
 _PENDING = ("image", "internal_port", "command", "health_check", "drain_seconds", "env", "env_secret")
@@ -46,6 +47,8 @@ def to_view(app: AppRow, settings: Settings, now: float) -> App:
         auto_deploy=app.auto_deploy,
         build=build_of(app),
         registry_id=app.registry_id,
+        deploy_tags=app.deploy_tags,
+        preview=previews.of(app),
         internal_port=frozen.internal_port,
         command=list(frozen.command) if frozen.command is not None else None,
         env_keys=_keys.decode(app.env_keys),
@@ -101,6 +104,7 @@ def pending(app: AppRow, frozen: Frozen) -> list[str]:
 def etag(app: AppRow) -> str:
     """Of the settings alone: what changes by itself does not change it."""
     parts = [app.name, app.fingerprint, app.replicas, app.cpu_limit, app.memory_limit, app.watch_paths, app.auto_deploy, app.registry_id]
+    parts += [app.deploy_tags, app.preview, app.preview_env]
     return f'"{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]}"'
 
 

@@ -7,8 +7,11 @@ from services.api.db.base import Base
 from services.api.db.tables import CursorRow, IdempotencyRow, MetaRow, OutboxRow
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.events.models import EventRow
+from services.api.git.models import GitConnectionRow, GitStateRow, ReportRow
+from services.api.previews.models import PreviewRow
 from services.api.projects.models import MemberRow, ProjectRow
 from services.api.registries.models import RegistryRow
+from services.api.webhooks.models import DeliveryKeyRow, DeliveryRow, WebhookRow
 
 __all__ = [
     "ApiKeyRow",
@@ -16,17 +19,24 @@ __all__ = [
     "AuditRow",
     "Base",
     "CursorRow",
+    "DeliveryKeyRow",
+    "DeliveryRow",
     "DeploymentRow",
     "EventRow",
+    "GitConnectionRow",
+    "GitStateRow",
     "IdempotencyRow",
     "MemberRow",
     "MetaRow",
     "OutboxRow",
+    "PreviewRow",
     "ProjectRow",
     "RegistryRow",
     "ReleaseRow",
     "ReplicaRow",
+    "ReportRow",
     "SessionRow",
     "SlugRow",
     "UserRow",
+    "WebhookRow",
 ]

@@ -12,6 +12,7 @@ from services.api.apps.schemas import UNSET, NewApp, Settings
 from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.deployments.schemas import DeployBySlugBody
+from services.api.git import connecting
 from services.api.http.guards import require
 from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem, invalid
@@ -37,10 +38,14 @@ async def find_or_create(tx: Tx, core: Core, principal: Principal, slug: str, bo
             raise
         project = await _project(tx, principal, body)
         await check_usable(tx, principal, body.registry_id)
-        return await apps.create(tx, core.vault, project.id, _new_app(slug, body), core.settings)
+        made = await apps.create(tx, core.vault, project.id, _new_app(slug, body), core.settings)
+        await connecting.connect(tx, core.vault, made, principal, None)
+        return made
     await _check_project(tx, app, body)
     await check_usable(tx, principal, body.registry_id, app.registry_id)
+    repo_before = app.git_repo_url
     await apps.update(tx, core.vault, app, body, core.settings)
+    await connecting.connect(tx, core.vault, app, principal, repo_before)
     return app
 
 

@@ -22,6 +22,7 @@ from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import UPLOAD, Phase, milliseconds, supersede
 from services.api.deployments.schemas import Deployment, DeploymentStatusWord, FailureView
 from services.api.deployments.source import GIT, Asked, Restored
+from services.api.git import reports
 from services.api.http.principal import Principal
 from services.api.http.problems import not_found
 from services.api.projects.access import membership, visible
@@ -75,6 +76,8 @@ async def deploy(
     }
     await tx.connection.execute(_RELEASE, release)
     await tx.connection.execute(_DEPLOYMENT, values)
+    if kind == GIT and not restores:
+        await reports.expect(tx, app, values["id"])
     app.newest_status = DeploymentStatus.QUEUED.value
     _record_queued(tx, app, values["id"], _what(frozen, image, kind, is_made=is_made))
     tx.send(await sources.command(tx, app, ReleaseRow(**release), trigger=values["trigger"], kind=kind))

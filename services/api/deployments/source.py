@@ -12,7 +12,7 @@ from services.api.apps.source import Source
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import UPLOAD, Frozen, reference_of
-from services.api.git import repository
+from services.api.git import connections, repository
 from services.api.http.problems import FieldError, Problem
 from services.api.registries import service as registries
 
@@ -99,7 +99,7 @@ async def build_command(tx: Tx, app: AppRow, release: ReleaseRow) -> BuildImage:
         url=source.url,
         ref=source.ref,
         commit=source.commit,
-        login="",
+        login=await connections.login_of(tx, release.app_id, source.repo, source.url),
         root_directory=source.root_directory or "",
         dockerfile_path=source.dockerfile_path,
         builder=source.build.builder,

@@ -83,6 +83,7 @@ def _in_project(permission: Permission, actor: Actor, *, sees_all: bool) -> int:
 
 _ANYONE = Permission(where=Where.PUBLIC)
 _OWN_READ = Permission(where=Where.OWN, scope="read")
+_OWN_READ_UNBOUND = Permission(where=Where.OWN, scope="read", by_bound_key=False)
 _OWN_WRITE = Permission(where=Where.OWN, scope="write")
 _OWN_UNBOUND = Permission(where=Where.OWN, scope="write", by_bound_key=False)
 _VIEW = Permission(where=Where.PROJECT, scope="read")
@@ -117,6 +118,13 @@ PERMISSIONS: dict[str, Permission] = {
     "listApps": _OWN_READ,
     "listEvents": _OWN_READ,
     "listAudit": _OWN_WRITE,
+    "authorizeGithub": _OWN_UNBOUND,
+    "callbackGithub": _ANYONE,
+    "listGitConnections": _OWN_READ,
+    "deleteGitConnection": _OWN_UNBOUND,
+    "listGitRepos": _OWN_READ_UNBOUND,
+    "receiveGithub": _ANYONE,
+    "receiveForApp": _ANYONE,
     "getProject": _VIEW,
     "updateProject": _WRITE,
     "deleteProject": _OWNER,
@@ -149,6 +157,9 @@ PERMISSIONS: dict[str, Permission] = {
     "listAppEvents": _VIEW,
     "getEnv": _VIEW,
     "setEnv": _WRITE,
+    "getWebhook": _WRITE,
+    "listDeliveries": _VIEW,
+    "redeliver": _DEPLOY,
     "listUsers": _SERVER,
     "createUser": _SERVER,
     "updateUser": _SERVER,

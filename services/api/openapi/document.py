@@ -166,6 +166,7 @@ def _answers(found: Found, refs: dict[str, Json]) -> Json:
 _STATUS = {
     200: "Done.",
     201: "Created.",
+    303: "Done; the browser is sent on.",
     202: "Accepted: the work goes on; follow Location.",
     204: "Done; there is nothing to say.",
 }

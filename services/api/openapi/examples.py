@@ -21,7 +21,7 @@ from services.api.api_keys.schemas import ApiKey, ApiKeyPage, NewApiKey, Readabl
 from services.api.audit.schemas import AuditEntry, AuditPage
 from services.api.disks.levels import Level
 from services.api.http.catalogue import CATALOGUE
-from services.api.openapi import state_examples
+from services.api.openapi import git_examples, state_examples
 from services.api.recovery.differences import Difference
 from services.api.recovery.schemas import Recovered, Recovery, RecoveryBody
 from services.api.secrets.schemas import KeyUse, Rotated, Secrets
@@ -111,6 +111,7 @@ _INSTANCES: tuple[Any, ...] = (
         disks=[DiskStatus(places=["state", "engine"], status=Level.OK, used_percent=41.5, free_bytes=48_318_382_080)],
     ),
     *state_examples.INSTANCES,
+    *git_examples.INSTANCES,
 )
 
 EXAMPLES: dict[Any, Any] = {**{type(instance): instance for instance in _INSTANCES}, **state_examples.OF_ALIASES}

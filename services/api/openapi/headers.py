@@ -34,8 +34,8 @@ _OF_STATUS = {
     "429": ("Retry-After", "RateLimit", "RateLimit-Policy"),
     "503": ("Retry-After",),
 }
-_LOCATED = {201, 202}
-_NOWHERE = {"createUser", "register", "deleteProject"}
+_LOCATED = {201, 202, 303}
+_NOWHERE = {"createUser", "register", "deleteProject", "receiveGithub", "receiveForApp"}
 """What they make or leave has no address of its own."""
 
 

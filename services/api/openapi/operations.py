@@ -3,7 +3,7 @@
 By `operationId`. The errors that follow from a route's shape (a token, a body, a path parameter) are added by `document`.
 """
 
-from services.api.openapi import state_operations
+from services.api.openapi import git_operations, state_operations
 from services.api.openapi.operation import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -31,4 +31,5 @@ OPERATIONS: dict[str, Operation] = {
     "getApiKey": Operation(),
     "deleteApiKey": Operation(),
     **state_operations.OPERATIONS,
+    **git_operations.OPERATIONS,
 }

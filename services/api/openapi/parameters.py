@@ -13,6 +13,9 @@ _PATH = {
     "registry_id": "The registry's id.",
     "session_id": "The session's id.",
     "deployment_id": "The deployment's id.",
+    "connection_id": "The connection's id.",
+    "delivery_id": "The delivery's id.",
+    "provider": "The host that sends it: `github`, `gitlab` or `gitea`.",
     "code": "An error code, as in `code` of a problem.",
 }
 _NOISE = ("deprecated", "allowEmptyValue", "allowReserved")

@@ -14,6 +14,7 @@ from services.api.deployments.moves import Phase
 from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
 from services.api.events.schemas import Event, EventPage
 from services.api.logs.schemas import Logs
+from services.api.previews.settings import Preview
 from services.api.projects.schemas import (
     Member,
     MemberPage,
@@ -58,6 +59,8 @@ _app = App(
     slug="demo",
     url=_URL,
     image="nginx:alpine",
+    deploy_tags=None,
+    preview=Preview(),
     build=Build(),
     internal_port=80,
     command=None,

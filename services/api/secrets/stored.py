@@ -19,7 +19,9 @@ from services.api.db.outbox_row import Kind
 from services.api.db.tables import IdempotencyRow, OutboxRow
 from services.api.deployments.models import ReleaseRow
 from services.api.registries.models import RegistryRow
+from services.api.git.models import GitConnectionRow, GitStateRow
 from services.api.secrets.schemas import KeyUse, Secrets
+from services.api.webhooks.models import WebhookRow
 
 PAGE = 100
 Columns = tuple[Any, ...]
@@ -28,6 +30,11 @@ COLUMNS: tuple[tuple[Columns, Any], ...] = (
     ((ApiKeyRow.id,), ApiKeyRow.sealed),
     ((RegistryRow.id,), RegistryRow.sealed),
     ((IdempotencyRow.principal, IdempotencyRow.key), IdempotencyRow.answer),
+    ((AppRow.id,), AppRow.preview_env),
+    ((GitConnectionRow.id,), GitConnectionRow.token),
+    ((GitConnectionRow.id,), GitConnectionRow.login),
+    ((GitStateRow.id,), GitStateRow.verifier),
+    ((WebhookRow.app_id,), WebhookRow.secret),
 )
 """Primary key and column of what holds one sealed value a row. Those of apps and releases go together: see `rotation`."""
 

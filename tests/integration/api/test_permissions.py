@@ -167,13 +167,15 @@ BODIES: dict[str, Any] = {
     "updateRegistry": {"name": "walked"},
     "recover": {"mode": "adopt"},
     "logIn": {"email": "nobody@example.com", "password": "wrong"},
+    "receiveGithub": {"zen": "unsigned"},
+    "receiveForApp": {"zen": "unsigned"},
     "register": {"email": "new@example.com", "password": "long enough"},
 }
 ARCHIVE = b"manifest.json".ljust(257, b"\0") + b"ustar".ljust(255, b"\0")
 """It begins as an archive does: who may send one is asked before more of it is read."""
 ENDS_ITSELF = {"logOut", "changePassword"}
 """They end the token that asks; `tests/integration/edge` covers what they do to their own."""
-OWN_ITEM = {"getRegistry", "updateRegistry", "deleteRegistry", "checkRegistry", "getApiKey", "deleteApiKey", "endSession", "getError"}
+OWN_ITEM = {"getRegistry", "updateRegistry", "deleteRegistry", "checkRegistry", "getApiKey", "deleteApiKey", "endSession", "getError", "deleteGitConnection", "redeliver"}
 """Their path names something of the caller's: with the token's right and no such thing it is a 404."""
 WALKED = sorted(PERMISSIONS.keys() - ENDS_ITSELF)
 
@@ -215,7 +217,15 @@ async def test_operation_with_every_actor(api: ApiServer, people: People, name: 
 async def _values(people: People, name: str, path: str) -> Values:
     if name in BY_OPERATION:
         return await BY_OPERATION[name](people)
-    values: Values = {"key_id": "key_none", "registry_id": "reg_none", "session_id": "ses_none", "code": "not_found"}
+    values: Values = {
+        "key_id": "key_none",
+        "registry_id": "reg_none",
+        "session_id": "ses_none",
+        "code": "not_found",
+        "provider": "github",
+        "connection_id": "git_none",
+        "delivery_id": "dlv_none",
+    }
     for parameter, make in BY_PARAMETER.items():
         if f"{{{parameter}}}" in path and parameter not in values:
             values |= await make(people)

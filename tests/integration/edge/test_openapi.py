@@ -19,7 +19,7 @@ from services.api.settings import Settings
 from services.router import pages
 
 ROOT = Path(__file__).parents[3]
-PUBLIC = {"getStatus", "listErrors", "getError", "logIn", "register"}
+PUBLIC = {"getStatus", "listErrors", "getError", "logIn", "register", "callbackGithub", "receiveGithub", "receiveForApp"}
 SETTINGS = Settings(home="/nowhere", instance="test", nats_url="", nats_setup_url="", secret_key="x")
 APP = create_app(SETTINGS)
 DOCUMENT: dict[str, Any] = json.loads(build(APP, SETTINGS.url))

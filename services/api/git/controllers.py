@@ -1,0 +1,93 @@
+"""Routes of connections to git hosts."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, delete, get
+from litestar.datastructures import Cookie
+from litestar.params import Parameter
+
+from libs.common import clock
+from services.api.core import Core
+from services.api.git import connections, oauth, repos
+from services.api.git.schemas import Authorize, Connection, ConnectionPage, RepoPage
+from services.api.http.guards import scope
+from services.api.http.principal import Principal
+from services.api.http.problems import Problem
+from services.api.http.strict import Cursor, Limit
+
+_COOKIE = "dockup_git"
+_PATH = "/api/v1/git/callback"
+Code = Annotated[str | None, Parameter(max_length=2000, description="What GitHub gives for one use.")]
+State = Annotated[str | None, Parameter(max_length=200, description="What GitHub was given: it says who asked.")]
+Said = Annotated[str | None, Parameter(max_length=2000, description="What GitHub says when the user does not agree.")]
+Search = Annotated[str | None, Parameter(max_length=100, description="A part of the repository's name.")]
+
+
+class GitController(Controller):
+    path = "/git"
+    tags = ("Git",)
+
+    @get("/authorize/github", guards=[scope("write")])
+    async def authorize_github(self, *, core: Core, principal: Principal) -> Response[Authorize]:
+        """Begin to connect your GitHub account: open the address that this gives."""
+        _need_unbound(principal)
+        url, browser = await oauth.begin(core, principal, in_browser=principal.session_id is not None)
+        answer = Authorize(authorize_url=url, expires_at=clock.rfc3339(datetime.now(UTC) + timedelta(seconds=oauth.KEPT_SECONDS)))
+        is_secure = core.settings.tls != "off"
+        cookies = (
+            [Cookie(key=_COOKIE, value=browser, path=_PATH, httponly=True, secure=is_secure, samesite="lax", max_age=oauth.KEPT_SECONDS)]
+            if browser
+            else []
+        )
+        return Response(answer, cookies=cookies)
+
+    @get("/callback/github")
+    async def callback_github(
+        self,
+        *,
+        request: Request[Any, Any, Any],
+        core: Core,
+        code: Code = None,
+        oauth_state: Annotated[State, Parameter(query="state")] = None,
+        error: Said = None,
+        error_description: Said = None,
+        error_uri: Said = None,
+        iss: Said = None,
+    ) -> Response[Connection]:
+        """Where GitHub sends the browser back to; the state says who asked. Browsers are sent on to the pages."""
+        del error_uri, iss
+        row = await oauth.finish(core, code, oauth_state, error_description or error, request.cookies.get(_COOKIE))
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(connections.to_view(row), status_code=303, headers={"Location": "/?git=connected"})
+        return Response(connections.to_view(row))
+
+    @get("/connections", guards=[scope("read")])
+    async def list_git_connections(self, *, core: Core, principal: Principal) -> ConnectionPage:
+        """The accounts that you connected."""
+        async with core.db.read() as session:
+            return ConnectionPage(items=await connections.mine(session, principal))
+
+    @delete("/connections/{connection_id:str}", guards=[scope("write")])
+    async def delete_git_connection(self, *, core: Core, principal: Principal, connection_id: str) -> None:
+        """Revoke the token at the host and forget it. Webhooks stay, so public repositories are deployed as before."""
+        _need_unbound(principal)
+        async with core.db.read() as session:
+            row = await connections.find(session, principal, connection_id)
+        await repos.revoke(core, row)
+        async with core.db.begin() as tx:
+            await connections.forget(tx, connection_id)
+
+    @get("/repos", guards=[scope("read")])
+    async def list_git_repos(
+        self, *, core: Core, principal: Principal, search: Search = None, limit: Limit = 50, cursor: Cursor = None
+    ) -> RepoPage:
+        """The repositories that your GitHub account sees, the last pushed first."""
+        _need_unbound(principal)
+        return await repos.page(core, principal, search, limit, cursor)
+
+
+def _need_unbound(principal: Principal) -> None:
+    """A key of one project has no business with what its owner has elsewhere."""
+    if principal.project_id is not None:
+        raise Problem("forbidden", "A key that is bound to a project does not reach your account at GitHub.")

@@ -1,0 +1,60 @@
+"""GitLab's webhooks: https://docs.gitlab.com/user/project/integrations/webhook_events."""
+
+import msgspec
+
+from services.api.webhooks import signatures
+from services.api.webhooks.events import Came, Other, Push, Said, Unreadable
+from services.api.webhooks.provider import WebhookProvider
+
+_PUSHES = {"Push Hook", "Tag Push Hook"}
+
+
+class _Project(msgspec.Struct):
+    path_with_namespace: str
+    default_branch: str | None = None
+
+
+class _Commit(msgspec.Struct):
+    message: str = ""
+    added: list[str] = []
+    removed: list[str] = []
+    modified: list[str] = []
+
+
+class _Push(msgspec.Struct):
+    ref: str
+    before: str
+    after: str
+    project: _Project
+    commits: list[_Commit] = []
+    total_commits_count: int = 0
+    user_username: str = ""
+
+
+def _is_signed(came: Came, secret: str) -> bool:
+    return signatures.of_token(secret, came.headers.get("x-gitlab-token", ""))
+
+
+def _read(came: Came) -> Said:
+    event = came.headers.get("x-gitlab-event", "")
+    if event not in _PUSHES:
+        return Other(event=event)
+    try:
+        push = msgspec.json.decode(came.body, type=_Push)
+    except msgspec.DecodeError as error:
+        raise Unreadable(str(error)) from error
+    paths = {path for commit in push.commits for path in (*commit.added, *commit.removed, *commit.modified)}
+    is_whole = bool(push.commits) and len(push.commits) == push.total_commits_count and bool(push.before.strip("0"))
+    return Push(
+        repo=push.project.path_with_namespace,
+        ref=push.ref,
+        before=push.before,
+        after=push.after,
+        default_branch=push.project.default_branch or "",
+        message=push.commits[-1].message if push.commits else "",
+        sender=push.user_username,
+        paths=sorted(paths) if is_whole else None,
+    )
+
+
+GITLAB = WebhookProvider(_is_signed, _read, "x-gitlab-event-uuid", "x-gitlab-event", ("push", "tag_push"))
