@@ -19,7 +19,7 @@ from services.api.http.strict import Cursor, Limit
 _COOKIE = "dockup_git"
 _PATH = "/api/v1/git/callback"
 Code = Annotated[str | None, Parameter(max_length=2000, description="What GitHub gives for one use.")]
-State = Annotated[str | None, Parameter(max_length=200, description="What GitHub was given: it says who asked.")]
+State = Annotated[str | None, Parameter(query="state", max_length=200, description="What GitHub was given: it says who asked.")]
 Said = Annotated[str | None, Parameter(max_length=2000, description="What GitHub says when the user does not agree.")]
 Search = Annotated[str | None, Parameter(max_length=100, description="A part of the repository's name.")]
 
@@ -49,7 +49,7 @@ class GitController(Controller):
         request: Request[Any, Any, Any],
         core: Core,
         code: Code = None,
-        oauth_state: Annotated[State, Parameter(query="state")] = None,
+        oauth_state: State = None,
         error: Said = None,
         error_description: Said = None,
         error_uri: Said = None,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
@@ -64,10 +64,9 @@ async def tell_due(core: Core) -> None:
 
 
 async def _about(core: Core, row: ReportRow) -> Row[Any] | None:
-    query = select(*_COLUMNS).join(AppRow, AppRow.id == DeploymentRow.app_id).where(DeploymentRow.id == row.deployment_id)
+    query: Select[*tuple[Any, ...]] = select(*_COLUMNS).join(AppRow, AppRow.id == DeploymentRow.app_id)
     async with core.db.connect() as connection:
-        found: Row[Any] | None = (await connection.execute(query)).one_or_none()  # type: ignore[assignment] - of any columns
-    return found
+        return (await connection.execute(query.where(DeploymentRow.id == row.deployment_id))).one_or_none()
 
 
 async def _wait(core: Core, row: ReportRow, about: Row[Any] | None) -> None:
