@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from tests.bench import build, death, deploy, history, memory, reads, redeploy, storm, sync, upload
+from tests.bench import build, death, deploy, history, memory, reads, redeploy, storm, sync, upload, webhooks
 from tests.bench.results import table, write
 from tests.stack import Stack
 
@@ -16,17 +16,18 @@ BENCHES = {
     "sync": (sync.measure, "A sync of 100 containers beside a bare list"),
     "history": (history.measure, "A day of history beside the app itself"),
     "storm": (storm.measure, "Deploys sent at once, four for each app"),
+    "webhooks": (webhooks.measure, "A hundred webhooks in a second, and a push to its build"),
     "upload": (upload.measure, "An upload of 1 GB beside docker load"),
     "build": (build.measure, "A cached rebuild beside a clone and docker build"),
 }
 """In this order: memory is measured before the others have used the services."""
-_ROUNDS = {"deploy": 30, "redeploy": 20, "death": 20, "storm": 50, "upload": 3, "build": 15}
+_ROUNDS = {"deploy": 30, "redeploy": 20, "death": 20, "storm": 50, "webhooks": 20, "upload": 3, "build": 15}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all when left out")
-    parser.add_argument("--rounds", type=int, help="instead of 30 deploys, 20 redeploys, 20 deaths and 50 apps of the storm")
+    parser.add_argument("--rounds", type=int, help="instead of 30 deploys, 20 redeploys, 20 deaths 50 apps of the storm and 20 pushes")
     given = parser.parse_args()
     if wrong := set(given.names) - BENCHES.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(wrong))}")
