@@ -37,6 +37,7 @@ class Scene:
         self._touched: dict[str, AppRow] = {}
         self._changed: dict[str, dict[str, str]] = {}
         self.wakes: set[str] = set()
+        self._has_many_writers = tx.connection.dialect.name == "postgresql"
 
     async def app(self, app_id: str) -> AppRow | None:
         """The app's row, locked; None when there is none or the app is gone: its late events mean nothing."""
@@ -51,8 +52,13 @@ class Scene:
 
     async def deployment(self, deployment_id: str) -> tuple[AppRow, DeploymentRow] | None:
         deployment = (await self.tx.session.execute(_DEPLOYMENT, {"deployment_id": deployment_id})).scalar_one_or_none()
-        if deployment is None or (app := await self.app(deployment.app_id)) is None:
+        if deployment is None:
             return None
+        is_late = self._has_many_writers and deployment.app_id not in self._apps
+        if (app := await self.app(deployment.app_id)) is None:
+            return None
+        if is_late:  # whoever held the app may have moved the deployment since it was read
+            await self.tx.session.refresh(deployment)
         self.wakes.add(deployment_id)
         return app, deployment
 

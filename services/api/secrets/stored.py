@@ -18,8 +18,8 @@ from services.api.db.database import Database
 from services.api.db.outbox_row import Kind
 from services.api.db.tables import IdempotencyRow, OutboxRow
 from services.api.deployments.models import ReleaseRow
-from services.api.registries.models import RegistryRow
 from services.api.git.models import GitConnectionRow, GitStateRow
+from services.api.registries.models import RegistryRow
 from services.api.secrets.schemas import KeyUse, Secrets
 from services.api.webhooks.models import WebhookRow
 

@@ -175,7 +175,18 @@ ARCHIVE = b"manifest.json".ljust(257, b"\0") + b"ustar".ljust(255, b"\0")
 """It begins as an archive does: who may send one is asked before more of it is read."""
 ENDS_ITSELF = {"logOut", "changePassword"}
 """They end the token that asks; `tests/integration/edge` covers what they do to their own."""
-OWN_ITEM = {"getRegistry", "updateRegistry", "deleteRegistry", "checkRegistry", "getApiKey", "deleteApiKey", "endSession", "getError", "deleteGitConnection", "redeliver"}
+OWN_ITEM = {
+    "getRegistry",
+    "updateRegistry",
+    "deleteRegistry",
+    "checkRegistry",
+    "getApiKey",
+    "deleteApiKey",
+    "endSession",
+    "getError",
+    "deleteGitConnection",
+    "redeliver",
+}
 """Their path names something of the caller's: with the token's right and no such thing it is a 404."""
 WALKED = sorted(PERMISSIONS.keys() - ENDS_ITSELF)
 
