@@ -35,6 +35,7 @@ from services.api.system.controllers import SystemController, healthz, metrics
 from services.api.system.health import Health
 from services.api.ui.controllers import UiController
 from services.api.uploads import sweep
+from services.api.webhooks.judging import Judge
 
 EDGE_ROUTES = (SystemController, AuthController, UserController, ApiKeyController, LogsController)
 _LONGEST_BODY = 4 * 1024 * 1024
@@ -96,8 +97,9 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     app.state.cache = cache
     app.state.throttle = Throttle(cache, core.settings.instance)
     app.state.health = Health(core, cache)
+    judge = app.state.judge = Judge()
     await first_admin.ensure(core)
-    work = (core.run(), _answer_pings(core, app.state.health), sweep.run(core.db, core.spool.folder), upkeep.run(core))
+    work = (core.run(), _answer_pings(core, app.state.health), sweep.run(core.db, core.spool.folder), upkeep.run(core), judge.run(core))
     tasks = [asyncio.create_task(each) for each in work]
     for task in tasks:
         task.add_done_callback(partial(_ended, app))

@@ -36,7 +36,7 @@ class WebhookController(Controller):
         secret = core.settings.github_webhook_secret
         if not PROVIDERS["github"].is_signed(came, secret):
             raise await _rejected(core, came, app_ids, "signature" if secret else "DOCKUP_GITHUB_WEBHOOK_SECRET is not set")
-        return await _receive(core, came, app_ids)
+        return await _receive(request, core, came, app_ids)
 
     @post("/webhooks/apps/{app:str}/{provider:str}", status_code=202, opt={RAW_BODY: True}, request_max_body_size=_LARGEST)
     async def receive_for_app(self, *, request: Request[Any, Any, Any], core: Core, app: str, provider: str) -> Received:
@@ -47,7 +47,7 @@ class WebhookController(Controller):
         app_id, secret = await service.app_and_secret(core, app)
         if not PROVIDERS[provider].is_signed(came, secret):
             raise await _rejected(core, came, [app_id], "signature")
-        return await _receive(core, came, [app_id])
+        return await _receive(request, core, came, [app_id])
 
     @get("/apps/{app:str}/webhook", guards=[scope("write")])
     async def get_webhook(self, *, core: Core, principal: Principal, app: str) -> Webhook:
@@ -75,7 +75,7 @@ class WebhookController(Controller):
         async def effect(tx: Tx) -> Answer:
             row = await lookup.to_change(tx, principal, app, "deploy")
             signed = await service.again(tx, row.id, delivery_id)
-            made = await receive.receive_in(core, tx, row.id, signed)
+            made = await receive.again(core, tx, row.id, signed)
             headers = {"Location": f"/api/v1/deployments/{made.deployment_id}"} if made.deployment_id else {}
             return Answer(status=202, body=msgspec.json.encode(made), headers=headers)
 
@@ -93,14 +93,14 @@ async def _rejected(core: Core, came: Came, app_ids: list[str], why: str) -> Pro
     return Problem("signature_invalid", f"The delivery was rejected: {why}.")
 
 
-async def _receive(core: Core, came: Came, app_ids: list[str]) -> Received:
+async def _receive(request: Request[Any, Any, Any], core: Core, came: Came, app_ids: list[str]) -> Received:
     found = service.headed(came)
     if not found.delivery:
         name = PROVIDERS[came.provider].delivery_header
         raise invalid(f"/{name}", "is missing: it tells a delivery from one that is sent again")
     said = _read(came)
     signed = receive.Signed(provider=came.provider, delivery=found.delivery, event=found.event, said=said)
-    return Received(deliveries=[await receive.receive(core, app_id, signed) for app_id in app_ids])
+    return Received(deliveries=[await request.app.state.judge.receive(core, app_id, signed) for app_id in app_ids])
 
 
 def _read(came: Came) -> Said:

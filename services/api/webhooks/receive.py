@@ -1,9 +1,12 @@
-"""A delivery that is signed: judged, kept, and what follows from it done, in one transaction. Nothing here asks the network."""
+"""A delivery that is signed: kept, and then judged, with its verdict and what follows from it in one transaction.
+
+Nothing here asks the network.
+"""
 
 from typing import cast
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -17,13 +20,15 @@ from services.api.deployments.source import Asked
 from services.api.http.problems import Problem
 from services.api.previews import service as previews
 from services.api.webhooks import verdicts
-from services.api.webhooks.events import Other, PullRequest, Push, Said
+from services.api.webhooks.events import Other, PullRequest, Push, Said, decoder
 from services.api.webhooks.models import DeliveryKeyRow, DeliveryRow
 from services.api.webhooks.schemas import Delivery
 from services.api.webhooks.verdicts import DEPLOYED
 from services.api.webhooks.wanted import wanted_of
 
 _KEEP = insert(DeliveryRow)
+RECEIVED = "received"
+"""The verdict of one that is still to be judged."""
 _LONGEST_PATHS = 256 * 1024
 """Bytes of file names that are kept with a delivery; beyond that it is kept without them."""
 
@@ -38,21 +43,33 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
     redelivery_of: str | None = None
 
 
-async def receive(core: Core, app_id: str, signed: Signed) -> Delivery:
-    """Judge it for one app. The same delivery again is a `duplicate of` the first, for ever."""
-    async with core.db.begin() as tx:
-        return await receive_in(core, tx, app_id, signed)
-
-
-async def receive_in(core: Core, tx: Tx, app_id: str, signed: Signed) -> Delivery:
-    """As `receive`, in a transaction that is there."""
+async def accept(tx: Tx, app_id: str, signed: Signed) -> Delivery:
+    """Keep it, to be judged; the same delivery again is a `duplicate of` the first, for ever."""
     row_id = ids.new("dlv")
-    first = None if signed.redelivery_of else await _claim(tx, f"{app_id}:{signed.provider}:{signed.delivery}", row_id)
-    deployment_id = None
-    if first is not None:
-        verdict = f"duplicate of {first}"
-    else:
-        verdict, deployment_id = await _act(core, tx, app_id, signed)
+    first = await _claim(tx, f"{app_id}:{signed.provider}:{signed.delivery}", row_id)
+    return await _keep(tx, row_id, app_id, signed, f"duplicate of {first}" if first else RECEIVED)
+
+
+async def judge(core: Core, tx: Tx, row_id: str) -> Delivery | None:
+    """Do what follows from a delivery that was kept, and write its verdict down. None for one that another process has judged."""
+    query = select(DeliveryRow).where(DeliveryRow.id == row_id, DeliveryRow.verdict == RECEIVED).with_for_update()
+    row = (await tx.connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    signed = Signed(provider=row.provider, delivery=row.delivery, event=row.event, said=decoder.decode(row.payload))
+    verdict, deployment_id = await _act(core, tx, row.app_id, signed)
+    values = {"verdict": verdict, "deployment_id": deployment_id}
+    await tx.connection.execute(update(DeliveryRow).where(DeliveryRow.id == row_id).values(**values))
+    return Delivery(**{name: values.get(name, getattr(row, name)) for name in Delivery.__struct_fields__})
+
+
+async def again(core: Core, tx: Tx, app_id: str, signed: Signed) -> Delivery:
+    """Judge one that was kept once more: a delivery of its own."""
+    verdict, deployment_id = await _act(core, tx, app_id, signed)
+    return await _keep(tx, ids.new("dlv"), app_id, signed, verdict, deployment_id)
+
+
+async def _keep(tx: Tx, row_id: str, app_id: str, signed: Signed, verdict: str, deployment_id: str | None = None) -> Delivery:  # noqa: PLR0917 - a row
     values = {
         "id": row_id,
         "app_id": app_id,
@@ -64,7 +81,7 @@ async def receive_in(core: Core, tx: Tx, app_id: str, signed: Signed) -> Deliver
         "received_at": clock.now(),
         "deployment_id": deployment_id,
         "redelivery_of": signed.redelivery_of,
-        "payload": None if first else _kept(signed.said),
+        "payload": None if verdict.startswith("duplicate") else _kept(signed.said),
     }
     await tx.connection.execute(_KEEP, values)
     return Delivery(**{name: cast("str", values[name]) for name in Delivery.__struct_fields__})

@@ -8,6 +8,8 @@ from services.api.http.strict import Page
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One delivery, and in `verdict` what became of it: `deployed`, `ignored: …`, `rejected: …`, `duplicate of …`, `refused: …`.
 
+    It is `received` until it is judged, in a moment.
+
     `delivery` is the host's own id of it, `redelivery_of` the delivery that a person had judged again.
     """
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from services.api.previews.models import PreviewRow
-from tests.integration.api.git.test_webhooks import active, connected, deployments, make, repo, verdicts
+from tests.integration.api.git.test_webhooks import active, connected, deployments, judged, make, repo, verdicts
 from tests.servers.api import ApiServer, World
 from tests.servers.github import GitHubServer, until
 
@@ -29,7 +29,7 @@ async def test_from_opened_to_closed(api: ApiServer, world: World, project: Json
     await active(api, app)
     await github.push(repo, {"a": "1"}, branch="work")
     opened = await github.pull_request(repo, 7, "opened", "work")
-    assert opened["answers"][0].json()["deliveries"][0]["verdict"] == "deployed"
+    assert (await judged(api, opened["answers"][0]))[0]["verdict"] == "deployed"
     preview = await preview_of(api, app, 7)
     assert (preview["git_branch"], preview["memory_limit"], preview["auto_deploy"]) == ("work", 64, False)
     env = (await api.client.get(f"/apps/{preview['id']}/env", params={"reveal": True})).json()
@@ -49,7 +49,7 @@ async def test_from_opened_to_closed(api: ApiServer, world: World, project: Json
     assert len(await deployments(api, preview)) == 2
     assert (await api.client.get(f"/apps/{preview['id']}/env", params={"reveal": True})).json() == {"NEW": "2", "STAGE": "preview"}
     closed = await github.pull_request(repo, 7, "closed", "work")
-    assert closed["answers"][0].json()["deliveries"][0]["verdict"] == f"removed: the preview {preview['slug']}"
+    assert (await judged(api, closed["answers"][0]))[0]["verdict"] == f"removed: the preview {preview['slug']}"
     await world.desired_where(preview["id"], lambda it: it.intent == "deleted")
     await world.removed(preview["id"])
     mine = [each for each in github.comments.values() if each["issue"] == 7 and each["repo"] == repo]
@@ -61,7 +61,7 @@ async def test_from_opened_to_closed(api: ApiServer, world: World, project: Json
 
     await until(is_gone, "the preview to be gone")
     reopened = await github.pull_request(repo, 7, "reopened", "work")
-    assert reopened["answers"][0].json()["deliveries"][0]["verdict"] == "deployed"
+    assert (await judged(api, reopened["answers"][0]))[0]["verdict"] == "deployed"
     assert (await preview_of(api, app, 7))["id"] != preview["id"]
 
 

@@ -54,8 +54,26 @@ async def deployments(api: ApiServer, app: Json) -> list[Json]:
     return found
 
 
+async def deliveries(api: ApiServer, app_id: str) -> list[Json]:
+    """All of an app, once they are judged."""
+    found: list[Json] = []
+
+    async def are_judged() -> bool:
+        found[:] = (await api.client.get(f"/apps/{app_id}/webhook/deliveries")).json()["items"]
+        return all(each["verdict"] != "received" for each in found)
+
+    await until(are_judged, "the deliveries to be judged")
+    return found
+
+
 async def verdicts(api: ApiServer, app: Json) -> list[str]:
-    return [each["verdict"] for each in (await api.client.get(f"/apps/{app['id']}/webhook/deliveries")).json()["items"]]
+    return [each["verdict"] for each in await deliveries(api, app["id"])]
+
+
+async def judged(api: ApiServer, answer: httpx.Response) -> list[Json]:
+    """What became of the deliveries in an answer."""
+    taken = answer.raise_for_status().json()["deliveries"]
+    return [next(each for each in await deliveries(api, one["app_id"]) if each["id"] == one["id"]) for one in taken]
 
 
 async def test_push_to_deployment_to_status(api: ApiServer, world: World, project: Json, github: GitHubServer, repo: str) -> None:
@@ -70,7 +88,7 @@ async def test_push_to_deployment_to_status(api: ApiServer, world: World, projec
     }
     pushed = await github.push(repo, {"index.html": "one"}, message="One\n\nand why")
     assert [answer.status_code for answer in pushed["answers"]] == [202], pushed["answers"][0].text
-    delivery = pushed["answers"][0].json()["deliveries"][0]
+    delivery = (await judged(api, pushed["answers"][0]))[0]
     assert delivery["verdict"] == "deployed"
     deployment = (await deployments(api, app))[0]
     assert deployment["id"] == delivery["deployment_id"]
@@ -112,7 +130,7 @@ async def test_the_same_push_five_times_forged_and_elsewhere(api: ApiServer, pro
     assert {(answer.status_code, answer.json()["code"]) for answer in (forged, unsigned)} == {(401, "signature_invalid")}
     await github.push(repo, {"src/b": "1"}, branch="dev")
     await github.push(repo, {"README.md": "1"})
-    first = pushed["answers"][0].json()["deliveries"][0]
+    first = (await judged(api, pushed["answers"][0]))[0]
     assert await verdicts(api, app) == [
         "ignored: outside watch_paths",
         "ignored: branch dev is not main",
@@ -146,7 +164,7 @@ async def test_a_newer_push_takes_the_place_of_one_that_is_built(
     second = await github.push(repo, {"a": "2"})
     assert [each["status"] for each in await deployments(api, app)] == ["queued", "superseded"]
     late = await github.deliver(repo, "push", first["payload"])
-    assert late["answers"][0].json()["deliveries"][0]["verdict"] == f"ignored: {second['commit'][:12]} was pushed after it, and is deployed"
+    assert (await judged(api, late["answers"][0]))[0]["verdict"] == f"ignored: {second['commit'][:12]} was pushed after it, and is deployed"
     await until(lambda: github.states(first["commit"])[-1:] == ["error"], "the first to be told that it was superseded")
 
 
@@ -156,7 +174,7 @@ async def test_redeliver(api: ApiServer, project: Json, github: GitHubServer, re
     await active(api, app)
     await api.client.put(f"/apps/{app['id']}", json={"git_branch": "release"})
     pushed = await github.push(repo, {"a": "1"})
-    first = pushed["answers"][0].json()["deliveries"][0]
+    first = (await judged(api, pushed["answers"][0]))[0]
     assert first["verdict"] == "ignored: branch main is not release"
     await api.client.put(f"/apps/{app['id']}", json={"git_branch": "main"})
     again = await api.client.post(f"/apps/{app['id']}/webhook/deliveries/{first['id']}/redeliver")
@@ -183,9 +201,9 @@ async def test_the_address_for_all_apps(api: ApiServer, project: Json, github: G
     payload = (await github.push(repo, {"a": "1"}, branch="other"))["payload"] | {"ref": "refs/heads/main"}
     async with httpx.AsyncClient(base_url=f"{api.url}/api/v1") as client:
         answer = await client.post("/webhooks/github", **signed(payload, GLOBAL_SECRET, "push", "for all"))
-        assert [each["verdict"] for each in answer.json()["deliveries"]] == ["deployed", "ignored: auto_deploy is off"]
+        assert [each["verdict"] for each in await judged(api, answer)] == ["deployed", "ignored: auto_deploy is off"]
         ping = await client.post("/webhooks/github", **signed({"zen": "x", "repository": github.repos[repo]}, GLOBAL_SECRET, "ping", "p"))
-        assert [each["verdict"] for each in ping.json()["deliveries"]] == ["ignored: nothing follows from ping"] * 2
+        assert [each["verdict"] for each in await judged(api, ping)] == ["ignored: nothing follows from ping"] * 2
         forged = await client.post("/webhooks/github", **signed(payload, "", "push", "forged"))
         assert forged.status_code == 401
         broken = await client.post("/webhooks/github", **signed({"ref": 1, "repository": github.repos[repo]}, GLOBAL_SECRET, "push", "x"))
@@ -214,7 +232,7 @@ async def test_other_hosts_have_their_own_words(api: ApiServer, project: Json) -
     async with httpx.AsyncClient() as client:
         url = hook["url"].replace("https://localhost", api.url)
         taken = await client.post(url, json=body, headers=headers)
-        assert taken.json()["deliveries"][0]["verdict"] == "deployed"
+        assert (await judged(api, taken))[0]["verdict"] == "deployed"
         assert (await client.post(url, json=body, headers={**headers, "X-Gitlab-Token": "no"})).status_code == 401
     assert (await deployments(api, app))[0]["commit"] == "b" * 40
 

@@ -1,0 +1,97 @@
+"""Judges deliveries in the order in which they came, one at a time, so that whoever sends many is answered at once.
+
+What a killed process left is found in its rows.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
+
+from libs.common import clock
+from services.api.webhooks import receive
+from services.api.webhooks.models import DeliveryRow
+from services.api.webhooks.receive import RECEIVED, Signed
+from services.api.webhooks.schemas import Delivery
+
+if TYPE_CHECKING:
+    from services.api.core import Core
+
+_PATIENCE = 0.05
+"""Seconds that an answer waits for the verdict; it is written down later all the same."""
+_LEFT_AFTER = timedelta(seconds=5)
+_TAKEN_UP_WITHIN = timedelta(days=1)
+"""An older push is nothing to deploy any more."""
+_LOOK_SECONDS = 5.0
+_FAILED = "failed: Dockup itself failed; have it judged again"
+
+logger = structlog.get_logger()
+
+
+class Judge:
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[str] = asyncio.Queue()
+        self._asked: dict[str, asyncio.Future[Delivery]] = {}
+
+    async def receive(self, core: "Core", app_id: str, signed: Signed) -> Delivery:
+        """Keep it, which is all that the sender waits for; with its verdict where that is there soon."""
+        async with core.db.begin() as tx:
+            kept = await receive.accept(tx, app_id, signed)
+        if kept.verdict != RECEIVED:
+            return kept
+        future = self._asked[kept.id] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(kept.id)
+        done, _ = await asyncio.wait([future], timeout=_PATIENCE)
+        self._asked.pop(kept.id, None)
+        return future.result() if done else kept
+
+    async def run(self, core: "Core") -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    row_id = await self._waiting.get()
+            except TimeoutError:
+                await self._look(core)
+                continue
+            await self._judge(core, row_id)
+
+    async def _look(self, core: "Core") -> None:
+        """Take up what nobody judged, from the oldest on."""
+        now = datetime.now(UTC)
+        lately = DeliveryRow.received_at.between(clock.rfc3339(now - _TAKEN_UP_WITHIN), clock.rfc3339(now - _LEFT_AFTER))
+        query = select(DeliveryRow.id).where(lately, DeliveryRow.verdict == RECEIVED)
+        try:
+            async with core.db.connect() as connection:
+                found = (await connection.execute(query.order_by(DeliveryRow.id).limit(100))).scalars().all()
+        except Exception as error:  # noqa: BLE001 - the next turn looks again
+            logger.warning("webhook.unlooked", error=str(error) or type(error).__name__)
+            return
+        for row_id in found:
+            await self._judge(core, row_id)
+
+    async def _judge(self, core: "Core", row_id: str) -> None:
+        try:
+            async with core.db.begin() as tx:
+                judged = await receive.judge(core, tx, row_id)
+        except (DBAPIError, TimeoutError, OSError) as error:  # the database's own trouble, which passes
+            logger.warning("webhook.not_judged", delivery_id=row_id, error=str(error))
+            return
+        except Exception:
+            logger.exception("webhook.failed", delivery_id=row_id)
+            await self._fail(core, row_id)
+            return
+        future = self._asked.get(row_id)
+        if judged is not None and future is not None and not future.done():
+            future.set_result(judged)
+
+    async def _fail(self, core: "Core", row_id: str) -> None:
+        """A bug with one delivery: it must not be tried for ever."""
+        try:
+            async with core.db.begin() as tx:
+                await tx.connection.execute(update(DeliveryRow).where(DeliveryRow.id == row_id).values(verdict=_FAILED))
+        except Exception as error:  # noqa: BLE001 - it is found again in its row
+            logger.warning("webhook.not_judged", delivery_id=row_id, error=str(error))
