@@ -4,6 +4,7 @@ What a killed process left is found in its rows.
 """
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _PATIENCE = 0.05
 """Seconds that an answer waits for the verdict; it is written down later all the same."""
+_QUIET = 0.015
+"""Seconds without a new delivery before one is judged: that takes longer than taking one."""
+_LONGEST_WAIT = 2.0
 _LEFT_AFTER = timedelta(seconds=5)
 _TAKEN_UP_WITHIN = timedelta(days=1)
 """An older push is nothing to deploy any more."""
@@ -34,13 +38,19 @@ logger = structlog.get_logger()
 class Judge:
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[str] = asyncio.Queue()
+        self._last = 0.0
+        self._hurries = False
         self._asked: dict[str, asyncio.Future[Delivery]] = {}
 
     async def receive(self, core: "Core", app_id: str, signed: Signed) -> Delivery:
         """Keep it, which is all that the sender waits for; with its verdict where that is there soon."""
+        self._last = time.monotonic()
         async with core.db.begin() as tx:
             kept = await receive.accept(tx, app_id, signed)
         if kept.verdict != RECEIVED:
+            return kept
+        if not self._waiting.empty():  # many come at once
+            self._waiting.put_nowait(kept.id)
             return kept
         future = self._asked[kept.id] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait(kept.id)
@@ -57,7 +67,15 @@ class Judge:
             except TimeoutError:
                 await self._look(core)
                 continue
+            await self._quiet()
             await self._judge(core, row_id)
+
+    async def _quiet(self) -> None:
+        """Let those who come be answered first. When they do not end, all that wait have their turn."""
+        end = time.monotonic() + (0.0 if self._hurries else _LONGEST_WAIT)
+        while (left := self._last + _QUIET - time.monotonic()) > 0 and time.monotonic() < end:  # noqa: ASYNC110 - it waits for nothing to happen
+            await asyncio.sleep(left)
+        self._hurries = time.monotonic() >= end and not self._waiting.empty()
 
     async def _look(self, core: "Core") -> None:
         """Take up what nobody judged, from the oldest on."""
