@@ -56,8 +56,11 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A whole Dockup for the run, with a sync every two seconds. What a test breaks it heals; slugs are its own."""
-    stack = Stack(sync_seconds="2")
+    """A whole Dockup for the run, with a sync every two seconds, and the registries of tests on loopback.
+
+    What a test breaks it heals; slugs are its own.
+    """
+    stack = Stack(sync_seconds="2", egress_allow="127.0.0.1/32")
     try:
         stack.up()
         yield stack
