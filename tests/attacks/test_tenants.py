@@ -11,7 +11,7 @@ from services.api.http.principal import SCOPES
 from tests.integration.edge.conftest import Api, running, settings  # noqa: F401 - `settings` is a fixture of this module too
 
 Json = dict[str, Any]
-_OF_NOBODY = {name: "none_" + "0" * 32 for name in ("user_id", "connection_id", "delivery_id")}
+_OF_NOBODY = dict.fromkeys(("user_id", "connection_id", "delivery_id"), "none_" + "0" * 32)
 _OWN = {"logOut", "changePassword", "getMe"}
 """What concerns the token's own user alone."""
 
