@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from services.api.previews.models import PreviewRow
-from tests.integration.api.git.test_webhooks import active, connected, deployments, judged, make, repo, verdicts
+from tests.integration.api.git.test_webhooks import active, connected, deliveries, deployments, judged, make, repo, verdicts
 from tests.servers.api import ApiServer, World
 from tests.servers.github import GitHubServer, until
 
@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 
 async def preview_of(api: ApiServer, app: Json, number: int) -> Json:
+    await deliveries(api, app["id"])
     found: Json = (await api.client.get(f"/apps/{app['slug']}-pr-{number}")).raise_for_status().json()
     return found
 
@@ -46,6 +47,7 @@ async def test_from_opened_to_closed(api: ApiServer, world: World, project: Json
     await github.push(repo, {"a": "2"}, branch="work")
     await api.client.put(f"/apps/{app['id']}", json={"env": {"KEPT": None, "NEW": "2"}})
     await github.pull_request(repo, 7, "synchronize", "work")
+    await deliveries(api, app["id"])
     assert len(await deployments(api, preview)) == 2
     assert (await api.client.get(f"/apps/{preview['id']}/env", params={"reveal": True})).json() == {"NEW": "2", "STAGE": "preview"}
     closed = await github.pull_request(repo, 7, "closed", "work")
@@ -70,10 +72,13 @@ async def test_forks_and_what_is_off(api: ApiServer, project: Json, github: GitH
     await active(api, app)
     await github.push(repo, {"a": "1"}, branch="work")
     await github.pull_request(repo, 3, "opened", "work", head_repo="eve/demo")
+    await deliveries(api, app["id"])
     await api.client.put(f"/apps/{app['id']}", json={"preview": {"forks": True}})
     await github.pull_request(repo, 3, "opened", "work", head_repo="eve/demo")
+    await deliveries(api, app["id"])
     await api.client.put(f"/apps/{app['id']}", json={"preview": None})
     await github.pull_request(repo, 4, "opened", "work")
+    await deliveries(api, app["id"])
     await github.pull_request(repo, 4, "closed", "work")
     assert (await verdicts(api, app))[:4] == [
         "ignored: pull request 4 has no preview",

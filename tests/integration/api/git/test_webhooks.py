@@ -50,6 +50,8 @@ async def active(api: ApiServer, app: Json) -> Json:
 
 
 async def deployments(api: ApiServer, app: Json) -> list[Json]:
+    """All of an app, once its deliveries are judged."""
+    await deliveries(api, app["id"])
     found: list[Json] = (await api.client.get(f"/apps/{app['id']}/deployments")).json()["items"]
     return found
 
