@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from libs.common import subjects
 from libs.common.states import Intent
@@ -61,6 +61,10 @@ async def test_what_the_builder_buried_ends(api: ApiServer, world: World) -> Non
     command = await world.command(deployment["app_id"])
     headers = {"Nats-Msg-Id": command["command_id"], "Dockup-Reason": "cannot be read"}
     await world.builder.store(subjects.dead("builder", deployment["app_id"]), b"{}", headers)
+    async with api.core.db.begin() as tx:  # it was asked long ago
+        asked = update(DeploymentRow).where(DeploymentRow.id == deployment["id"]).values(asked_at="2026-01-01T00:00:00.000Z")
+        await tx.connection.execute(asked)
+    api.core.look_at_bus()
     failed = await until(lambda: status_is(api, deployment, "failed")) and (await api.client.get(f"/deployments/{deployment['id']}")).json()
     assert failed["failure"]["code"] == "internal_error"
     assert "cannot be read" in failed["failure"]["message"]
