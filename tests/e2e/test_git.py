@@ -17,6 +17,8 @@ from tests.e2e.conftest import Desk, Json
 from tests.servers.github import CLIENT_ID, CLIENT_SECRET, GitHubServer
 from tests.stack import Stack, eventually
 
+pytestmark = pytest.mark.xdist_group("builds")
+"""One at a time: the engine has one set of limits for all builds."""
 SECRET = "correct horse battery/staple+42"
 MASK = "••••••••"
 

@@ -27,6 +27,8 @@ from tests.servers import registry
 from tests.servers.git import PASSWORD, USER, GitServer
 from tests.servers.registry import RegistryServer
 
+pytestmark = pytest.mark.xdist_group("builds")
+"""One at a time: the engine has one set of limits for all builds."""
 SECRET = "correct horse battery/staple+42"
 
 
