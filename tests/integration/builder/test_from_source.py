@@ -201,6 +201,7 @@ def running(word: str) -> list[str]:
     return found
 
 
+@pytest.mark.long
 async def test_a_step_that_uses_too_much_memory(stage: Stage, start: Start, git_host: GitServer) -> None:
     git_host.make_repo("app", {"Dockerfile": f"FROM {images.eats_memory()}\nRUN /web eats-memory\n"})
     before = limited()
