@@ -19,6 +19,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
 
 from libs.common import log, subjects
 from libs.common.cancelling import heed, insist
@@ -159,6 +160,15 @@ class Bus:
                     logger.exception("bus.listener_failed", subject=message.subject)
 
         await self.client.subscribe(subject, queue=queue, cb=take)
+
+    async def next_kept(self, stream: str, subject: str, sequence: int) -> RawStreamMsg | None:
+        """The first message of `subject`, wildcards allowed, that `stream` keeps from `sequence` on; None when there is none yet."""
+        try:
+            return await heed(self.js.get_msg(stream, seq=sequence, subject=subject, direct=True, next=True))
+        except nats.js.errors.NotFoundError:
+            return None
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
+            raise BusAway(f"{stream}: {error or type(error).__name__}") from error
 
     @contextlib.asynccontextmanager
     async def poked(self, subject: str) -> AsyncIterator[asyncio.Event]:

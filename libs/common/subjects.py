@@ -71,5 +71,10 @@ def log(deployment_id: str, part: str) -> str:
     return f"dockup.log.{deployment_id}.{part}"
 
 
+def is_replica_log(subject: str) -> bool:
+    """Whether a subject of LOGS holds what a replica wrote, not what its deployment's build or release command did."""
+    return subject.rsplit(".", 1)[-1] not in {"build", "release"}
+
+
 def dead(service: str, app_id: str) -> str:
     return f"dockup.dead.{service}.{app_id}"

@@ -3,8 +3,6 @@
 import asyncio
 
 import msgspec
-import nats.errors
-import nats.js.errors
 import structlog
 
 from libs.common import bounds, subjects
@@ -22,7 +20,6 @@ _CHUNK_LINES = 200
 _CHUNK_BYTES = 400_000
 _MOST_CHUNKS = 200
 _TRIES = 3
-_NOT_REPLICAS = {"build", "release"}
 
 logger = structlog.get_logger()
 
@@ -96,15 +93,11 @@ def chunks(lines: list[LogLine]) -> list[list[LogLine]]:
 async def recall(bus: Bus, deployment_id: str) -> list[LogLine]:
     """Return what was kept of a deployment's replicas, as it was stored. `BusAway` when the bus does not answer."""
     found: list[LogLine] = []
-    sequence = 1
-    for _ in range(_MOST_CHUNKS):
-        try:
-            message = await bus.js.get_msg(subjects.LOGS, seq=sequence, subject=subjects.log(deployment_id, ">"), direct=True, next=True)
-        except nats.js.errors.NotFoundError:
-            break
-        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
-            raise BusAway(f"LOGS: {error or type(error).__name__}") from error
+    sequence, left = 1, _MOST_CHUNKS
+    while left and (message := await bus.next_kept(subjects.LOGS, subjects.log(deployment_id, ">"), sequence)):
         sequence = int(message.seq or 0) + 1
-        if (message.subject or "").rsplit(".", 1)[-1] not in _NOT_REPLICAS:
+        # The log of a build comes first, and may have more pieces than are read here.
+        if subjects.is_replica_log(message.subject or ""):
             found += msgspec.json.decode(message.data or b"[]", type=list[LogLine])
+            left -= 1
     return found

@@ -7,12 +7,11 @@ import nats.errors
 import nats.js.errors
 
 from libs.common import streams, subjects
-from libs.common.bus import Bus, BusAway
+from libs.common.bus import Bus
 from libs.common.cancelling import heed
 from services.api.build_logs.schemas import LogEntry
 from services.api.http.problems import Problem, invalid
 
-_NOT_REPLICAS = {"build", "release"}
 _LONGEST = 20
 """Digits of a number in a cursor."""
 
@@ -70,12 +69,8 @@ async def following(bus: Bus, deployment_id: str, cursor: Cursor) -> list[LogEnt
     after = cursor
     while True:
         first = after.seq if after == cursor and cursor.line >= 0 else after.seq + 1
-        try:
-            message = await heed(bus.js.get_msg(subjects.LOGS, seq=first, subject=subject, direct=True, next=True))
-        except nats.js.errors.NotFoundError:
+        if (message := await bus.next_kept(subjects.LOGS, subject, first)) is None:
             return []
-        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
-            raise BusAway(f"LOGS: {error or type(error).__name__}") from error
         seq = int(message.seq or 0)
         found = _entries(seq, message.subject or "", message.data or b"[]")
         found = found[cursor.line + 1 :] if seq == cursor.seq else found
@@ -90,7 +85,7 @@ def away() -> Problem:
 
 
 def _entries(seq: int, subject: str, body: bytes) -> list[LogEntry]:
-    part = subject.rsplit(".", 1)[-1]
+    is_of_replica = subjects.is_replica_log(subject)
     return [
         LogEntry(
             cursor=str(Cursor(seq, number)),
@@ -99,7 +94,7 @@ def _entries(seq: int, subject: str, body: bytes) -> list[LogEntry]:
             step=line.step,
             message=line.message,
             duration_ms=line.duration_ms,
-            replica=line.replica if part not in _NOT_REPLICAS else None,
+            replica=line.replica if is_of_replica else None,
         )
         for number, line in enumerate(_lines.decode(body))
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from libs.common import subjects
+from libs.common.messages.builder import BuildLine
 from libs.common.states import Intent
 from tests import images
 from tests.integration.router.stack import until
@@ -65,3 +66,16 @@ async def test_a_replica_goes_though_nobody_takes_its_words(stack: Stack) -> Non
     app_id, _ = await fails(stack, "echo hello")
     assert await stack.containers(app_id) == []
     await until(lambda: "runtime.words_lost" in (stack.home / "runtime.log").read_text(encoding="utf-8"))
+
+
+async def test_the_log_of_a_build_hides_no_words(stack: Stack) -> None:
+    """It is kept beside them, comes first, and may be long."""
+    app_id = stack.new_app()
+    release = stack.release(1, images.shell(), command=("-c", "echo the last words; exit 3"))
+    for number in range(201):
+        line = BuildLine(at="2026-01-01T00:00:00.000Z", stream="stdout", step=1, message=f"line {number}")
+        await stack.bus.publish(subjects.log(release.deployment_id, "build"), [line], f"{release.deployment_id}.{number}")
+    await stack.deploy(app_id, release)
+    await stack.settled(app_id)
+    kept = await stack.logs(app_id, deployments=(release.deployment_id,), tail=10)
+    assert [line.message for line in kept.items][-1:] == ["the last words"]
