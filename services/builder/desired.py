@@ -1,6 +1,8 @@
 """Which apps are being deleted and which releases nobody waits for: work for them is given up, and what it made is taken back."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -8,6 +10,8 @@ from libs.common import subjects
 from libs.common.bucket import Mirror
 from libs.common.bus import Bus
 from libs.common.states import Intent
+
+T = TypeVar("T")
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,18 @@ class Deleted:
         """Return when nobody waits for the release any more."""
         while not self.drops(app_id, release):
             await self._change.wait()
+
+    async def unless_dropped(self, work: Coroutine[Any, Any, T], app_id: str, release: int) -> T | None:
+        """Do the work and return what it gives; None when nobody waits for the release any more. The work has ended by then."""
+        working = asyncio.create_task(work)
+        giving_up = asyncio.create_task(self.wait(app_id, release))
+        try:
+            await asyncio.wait({working, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+            return await working if working.done() else None
+        finally:
+            giving_up.cancel()
+            working.cancel()
+            await asyncio.wait({working})
 
     def _changed(self, _key: str, _entry: Wish | None) -> None:
         self._change.set()

@@ -3,13 +3,12 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import structlog
 
 from libs.common import clock
-from libs.common.bus import Bus, BusAway
+from libs.common.bus import Bus
 from libs.common.egress import Allowed
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
@@ -40,9 +39,6 @@ from services.builder.source.fetch import Limits, Source, Wanted, fetch
 from services.builder.words import Say
 from services.builder.work import Turns
 
-T = TypeVar("T")
-
-_PROGRESS_SECONDS = 2.0
 _TURN_SECONDS = 1.0
 
 logger = structlog.get_logger()
@@ -90,27 +86,14 @@ async def build_image(message: BuildImage, *, site: Site) -> None:
         if not mine:
             raise Retry("other builds are under way", after=_TURN_SECONDS)
         await site.say(words.started(message))
-        if (end := await _unless_dropped(message, site)) is not None:
+        # The turn is over when every process of the build has ended.
+        end = await site.deleted.unless_dropped(_end(message, site), message.app_id, message.release)
+        if end is None:
+            logger.info("build.given_up", app_id=message.app_id, release=message.release)
+        else:
             await site.say(end)
     if site.deleted.drops(message.app_id, message.release):
         await patiently(lambda: images.untag(site.engine, held_as(message.app_id, message.release)))
-
-
-async def _unless_dropped(message: BuildImage, site: Site) -> ImageReady | ImageFailed | None:
-    """How it ended; None when it was given up."""
-    working = asyncio.create_task(_end(message, site))
-    giving_up = asyncio.create_task(site.deleted.wait(message.app_id, message.release))
-    try:
-        await asyncio.wait({working, giving_up}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return await working
-        logger.info("build.given_up", app_id=message.app_id, release=message.release)
-        return None
-    finally:
-        giving_up.cancel()
-        working.cancel()
-        # The turn is over when every process of it has ended.
-        await asyncio.wait({working})
 
 
 async def _end(message: BuildImage, site: Site) -> ImageReady | ImageFailed:
@@ -176,7 +159,7 @@ async def _make(message: BuildImage, opened: Opened, site: Site, log: BuildLog, 
         logins=opened.logins,
         secrets={name: opened.env[name] for name in message.secrets if name in opened.env},
     )
-    reporting = asyncio.create_task(_report(message, progress, site.say))
+    reporting = asyncio.create_task(words.report(lambda: _told(message, progress), site.say))
     try:
         await site.builder.build(job, log, progress)
     except Failed:
@@ -253,23 +236,7 @@ async def _show(message: BuildImage, plan: detect.Plan, log: BuildLog, say: Say)
     )
 
 
-async def _report(message: BuildImage, progress: Progress, say: Say) -> None:
-    """Say at which step it is, at most every two seconds and only when it moved."""
-    said = ""
-    while True:
-        await asyncio.sleep(_PROGRESS_SECONDS)
-        step = progress.now
-        if step is None or step.place is None or step.name == said:
-            continue
-        said = step.name
-        event = ImageProgress(
-            event_id=f"{message.command_id}.progress.{step.number}",
-            at=clock.now(),
-            app_id=message.app_id,
-            deployment_id=message.deployment_id,
-            message=step.name[:500],
-        )
-        try:
-            await say(event)
-        except BusAway as error:
-            logger.info("build.progress_unsaid", error=str(error))
+def _told(message: BuildImage, progress: Progress) -> ImageProgress | None:
+    """At which step it is; nothing while it is at none that counts."""
+    step = progress.now
+    return words.progress(message, step.number, step.name[:500]) if step and step.place is not None else None

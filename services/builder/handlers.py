@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
@@ -90,11 +88,15 @@ async def _pull(message: PrepareImage, reference: Reference, *, site: Site, door
     await registry.check_egress(reference, site.allowed)
     if door.was_private(reference):
         await registry.vet(reference, login, site.allowed)
-    work = patiently(lambda: pull(message, reference.text, engine=engine, say=site.say, seconds=pull_seconds, login=login))
-    if not await _unless_dropped(work, message, site.deleted):
-        return None
-    seen = await patiently(lambda: images.find(engine, reference.text))
+
+    async def work() -> ImageSeen | None:
+        await patiently(lambda: pull(message, reference.text, engine=engine, say=site.say, seconds=pull_seconds, login=login))
+        return await patiently(lambda: images.find(engine, reference.text))
+
+    seen = await site.deleted.unless_dropped(work(), message.app_id, message.release)
     if seen is None:
+        if site.deleted.drops(message.app_id, message.release):
+            return None
         raise Retry(f"{reference.text} went away as soon as it was pulled")
     await _hold(message, seen, engine=engine)
     return seen
@@ -123,20 +125,6 @@ async def collect_images(message: CollectImages, *, engine: Engine) -> None:
     tags = await patiently(lambda: images.list_tags(engine, f"{repository(message.app_id)}:"))
     for name in image.collectable(tags, message.app_id, message.keep):
         await _untag(engine, name)
-
-
-async def _unless_dropped(work: Coroutine[Any, Any, None], message: PrepareImage, deleted: Deleted) -> bool:
-    """Do the work, and drop it once nobody waits for the image; say whether it was done."""
-    working = asyncio.create_task(work)
-    giving_up = asyncio.create_task(deleted.wait(message.app_id, message.release))
-    try:
-        await asyncio.wait({working, giving_up}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            await working
-        return working.done()
-    finally:
-        working.cancel()
-        giving_up.cancel()
 
 
 async def _hold(message: PrepareImage, seen: ImageSeen, *, engine: Engine) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import structlog
 
-from libs.common import clock, errors
+from libs.common import errors
 from libs.common.bus import BusAway
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import DiskFull, EngineAway, EngineError
 from libs.common.engine.images import ImageSeen
-from libs.common.messages.builder import ImageProgress, LoadImage
+from libs.common.messages.builder import LoadImage
+from services.builder import words
 from services.builder.archives.open import opened
 from services.builder.archives.rewrite import rewrite
 from services.builder.archives.sources import GivenUp, TooLarge
@@ -27,7 +28,6 @@ from services.builder.patience import patiently
 from services.builder.words import Say
 
 _LOOK_SECONDS = 0.2
-_PROGRESS_SECONDS = 2.0
 _QUIET_TURNS = 15
 """Turns without a byte after which it is said that the work goes on."""
 _TRIES = 3
@@ -99,13 +99,15 @@ class Loader:
         """Say where it is every two seconds while it moves, and every half minute that it goes on."""
         said, quiet, number = 0, 0, 0
         while True:
-            await asyncio.sleep(_PROGRESS_SECONDS)
+            await asyncio.sleep(words.PROGRESS_SECONDS)
             quiet = quiet + 1 if work.sent == said else 0
             if quiet % _QUIET_TURNS:
                 continue
             said, number = work.sent, number + 1
             with contextlib.suppress(BusAway):
-                await self._say(_progress(message, work, number))
+                text = "the upload is loaded" if work.sent else "the upload is checked"
+                mark = f"{work.sent}.{number}"
+                await self._say(words.progress(message, mark, text, done_bytes=work.sent, total_bytes=work.total))
 
     def _path(self, message: LoadImage) -> Path:
         return self._spool / f"{message.deployment_id}.tar"
@@ -178,15 +180,3 @@ def _meaning(error: Exception) -> Exception:
 
 def _failed(code: str, text: str, evidence: str = "") -> Failed:
     return Failed(errors.failure("building", code, text, evidence=tuple(evidence.splitlines())))
-
-
-def _progress(message: LoadImage, work: _Work, number: int) -> ImageProgress:
-    return ImageProgress(
-        event_id=f"{message.command_id}.progress.{work.sent}.{number}",
-        at=clock.now(),
-        app_id=message.app_id,
-        deployment_id=message.deployment_id,
-        message="the upload is loaded" if work.sent else "the upload is checked",
-        done_bytes=work.sent,
-        total_bytes=work.total,
-    )

@@ -3,10 +3,7 @@
 import asyncio
 from collections import deque
 
-import structlog
-
-from libs.common import clock, errors
-from libs.common.bus import BusAway
+from libs.common import errors
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import (
@@ -21,10 +18,10 @@ from libs.common.engine.images import Login
 from libs.common.engine.pulls import PullProgress
 from libs.common.messages.builder import ImageProgress, PrepareImage, RegistryLogin
 from libs.common.messages.failure import Failure
+from services.builder import words
 from services.builder.failed import Failed
 from services.builder.words import Say
 
-PROGRESS_SECONDS = 2.0
 _CODES: dict[type[PullError], str] = {
     DiskFull: "disk_full",
     ImageInvalid: "image_invalid",
@@ -33,15 +30,13 @@ _CODES: dict[type[PullError], str] = {
     RegistryUnreachable: "registry_unreachable",
 }
 
-logger = structlog.get_logger()
-
 
 async def pull(
     message: PrepareImage, reference: str, *, engine: Engine, say: Say, seconds: float, login: RegistryLogin | None = None
 ) -> None:
     """Pull the reference; `Failed` when the registry, the disk or the clock is against it, `EngineAway` when the engine is."""
     seen: deque[PullProgress] = deque(maxlen=1)
-    reporter = asyncio.create_task(_report(message, seen, say))
+    reporter = asyncio.create_task(words.report(lambda: _told(message, seen), say))
     try:
         async with asyncio.timeout(seconds):
             known = Login(server=login.server, username=login.username, password=login.password) if login else None
@@ -61,27 +56,9 @@ def failure(reference: str, error: PullError) -> Failure:
     return errors.failure("building", code, f"{reference}: {title[0].lower()}{title[1:]}", evidence=tuple(str(error).splitlines()))
 
 
-async def _report(message: PrepareImage, seen: deque[PullProgress], say: Say) -> None:
-    """Say where the pull is at most every two seconds, and only when it moved."""
-    said: PullProgress | None = None
-    while True:
-        await asyncio.sleep(PROGRESS_SECONDS)
-        if not seen or seen[0] == said:
-            continue
-        said = seen[0]
-        try:
-            await say(progress(message, said))
-        except BusAway as error:
-            logger.info("pull.progress_unsaid", error=str(error))
-
-
-def progress(message: PrepareImage, seen: PullProgress) -> ImageProgress:
-    return ImageProgress(
-        event_id=f"{message.command_id}.progress.{seen.done_layers}.{seen.done_bytes}",
-        at=clock.now(),
-        app_id=message.app_id,
-        deployment_id=message.deployment_id,
-        message=f"{seen.done_layers} of {seen.total_layers} layers are here",
-        done_bytes=seen.done_bytes,
-        total_bytes=seen.total_bytes,
-    )
+def _told(message: PrepareImage, seen: deque[PullProgress]) -> ImageProgress | None:
+    """Where the pull is; nothing before the registry has said what there is."""
+    if not seen:
+        return None
+    mark, text = f"{seen[0].done_layers}.{seen[0].done_bytes}", f"{seen[0].done_layers} of {seen[0].total_layers} layers are here"
+    return words.progress(message, mark, text, done_bytes=seen[0].done_bytes, total_bytes=seen[0].total_bytes)

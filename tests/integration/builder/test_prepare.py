@@ -9,7 +9,7 @@ from libs.common.engine import images as engine_images
 from libs.common.engine.connect import Engine
 from libs.common.messages.builder import ImageFailed, ImageProgress, ImageReady, ImageStarted
 from libs.common.messages.failure import Failure
-from services.builder import pull
+from services.builder import words
 from tests import images
 from tests.conftest import DOCKER_HOST
 from tests.integration.builder.conftest import Stage, Start
@@ -81,7 +81,7 @@ async def test_by_digest(stage: Stage, start: Start, pushed: str) -> None:
 
 
 async def test_progress_is_said(stage: Stage, start: Start, pushed: str, road: SlowRoad, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull, "PROGRESS_SECONDS", 0.05)
+    monkeypatch.setattr(words, "PROGRESS_SECONDS", 0.05)
     road.rate = 1_000_000
     await start()
     await stage.prepare(f"127.0.0.1:{road.port}/{pushed.partition('/')[2]}")
