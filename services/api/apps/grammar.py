@@ -3,12 +3,14 @@
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Literal
 
 import msgspec
 
-from services.api.http.problems import invalid
+from libs.common.secrets import MASK
+from services.api.http.problems import FieldError, Problem, invalid
 from services.api.http.strict import Body
 
 _NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -129,6 +131,17 @@ def to_words(command: Command | None, pointer: str = "/command") -> tuple[str, .
 def check_env(env: dict[str, str]) -> None:
     if sum(len(name.encode()) + len(value.encode()) for name, value in env.items()) > LARGEST_ENV:
         raise invalid("/env", f"takes at most {LARGEST_ENV // 1024} KB of names and values together")
+
+
+def merged_env(before: Mapping[str, str], sent: Mapping[str, str | None], pointer: str) -> dict[str, str]:
+    """`sent`, which stood at `pointer`, merged over `before`; None removes a name. `400 masked_value` for a value that is the mask."""
+    masked = [name for name, value in sent.items() if value == MASK]
+    if masked:
+        errors = [FieldError(pointer=f"{pointer}/{name}", detail="is masked") for name in masked]
+        raise Problem("masked_value", f"{', '.join(masked)}: the mask is not a value.", errors=errors)
+    after = {name: value for name, value in {**before, **sent}.items() if value is not None}
+    check_env(after)
+    return after
 
 
 def check_ref(ref: str, pointer: str) -> str:

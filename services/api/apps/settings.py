@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from libs.common.messages.api import HealthCheck
-from libs.common.secrets import MASK, Vault
-from services.api.apps.grammar import HealthCheckBody, check_env, check_limits, to_words
+from libs.common.secrets import Vault
+from services.api.apps.grammar import HealthCheckBody, check_limits, merged_env, to_words
 from services.api.apps.models import AppRow
 from services.api.apps.schemas import UNSET, App, AppUpdate, Later, Settings
 from services.api.apps.source import merge_source
@@ -73,14 +73,9 @@ def merge(app: AppRow, body: Settings, vault: Vault, github_url: str) -> list[st
 def merge_env(app: AppRow, env: Mapping[str, str | None], vault: Vault) -> bool:
     """Merge `env` into the app's; None removes a name. The token stays the same when nothing changed."""
     before = vault.open(app.env, dict[str, str])
-    masked = [name for name, value in env.items() if value == MASK]
-    if masked:
-        errors = [FieldError(pointer=f"/env/{name}", detail="is masked") for name in masked]
-        raise Problem("masked_value", f"{', '.join(masked)}: the mask is not a value.", errors=errors)
-    after = {name: value for name, value in {**before, **env}.items() if value is not None}
+    after = merged_env(before, env, "/env")
     if after == before:
         return False
-    check_env(after)
     app.env, app.env_keys = vault.seal(after), msgspec.json.encode(sorted(after)).decode()
     app.fingerprint = fingerprint_of(app)
     return True

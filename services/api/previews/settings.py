@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from libs.common.secrets import MASK, Vault
-from services.api.apps.grammar import EnvName, EnvValue, check_env
+from libs.common.secrets import Vault
+from services.api.apps.grammar import EnvName, EnvValue, merged_env
 from services.api.http.problems import FieldError, Problem
 from services.api.http.strict import Body
 
@@ -63,12 +63,8 @@ def merge(app: "AppRow", body: PreviewBody | msgspec.UnsetType | None, vault: Va
 
 
 def _merge_env(app: "AppRow", env: dict[EnvName, EnvValue | None], vault: Vault) -> list[str]:
-    masked = [FieldError(pointer=f"/preview/env/{name}", detail="is masked") for name, value in env.items() if value == MASK]
-    if masked:
-        raise Problem("masked_value", "The mask is not a value.", errors=masked)
     before = env_of(app, vault)
-    after = {name: value for name, value in {**before, **env}.items() if value is not None}
-    check_env(after)
+    after = merged_env(before, env, "/preview/env")
     if after != before:
         app.preview_env = vault.seal(after) if after else None
     return sorted(after)
