@@ -1,6 +1,11 @@
 """What a delivery says, whichever host it came from. Kept as JSON with the delivery, so that it can be judged again."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import msgspec
+
+T = TypeVar("T")
 
 
 class Came(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,3 +64,25 @@ decoder = msgspec.json.Decoder(Said)
 
 class Unreadable(ValueError):
     """The body is not what this host sends; the message says what is wrong with it."""
+
+
+class Commit(msgspec.Struct):
+    """A commit as GitHub, Gitea and GitLab tell of it in a push: its message and the files that it touched."""
+
+    message: str = ""
+    added: list[str] = []
+    removed: list[str] = []
+    modified: list[str] = []
+
+
+def changed(commits: Iterable[Commit]) -> list[str]:
+    """The files that the commits touched, each once."""
+    return sorted({path for commit in commits for path in (*commit.added, *commit.removed, *commit.modified)})
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """`Unreadable` for what is none of `kind`."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise Unreadable(str(error)) from error

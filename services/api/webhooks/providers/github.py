@@ -1,14 +1,11 @@
 """GitHub's webhooks: https://docs.github.com/webhooks/webhook-events-and-payloads."""
 
-from typing import TypeVar
-
 import msgspec
 
 from services.api.webhooks import signatures
-from services.api.webhooks.events import Came, Other, PullRequest, Push, Said, Unreadable
+from services.api.webhooks.events import Came, Commit, Other, PullRequest, Push, Said, changed, decode
 from services.api.webhooks.provider import WebhookProvider
 
-T = TypeVar("T")
 _MOST_COMMITS = 2048
 """GitHub lists no more of them: of a longer push nobody knows all the files."""
 
@@ -22,13 +19,6 @@ class _Sender(msgspec.Struct):
     login: str = ""
 
 
-class _Commit(msgspec.Struct):
-    message: str = ""
-    added: list[str] = []
-    removed: list[str] = []
-    modified: list[str] = []
-
-
 class _Push(msgspec.Struct):
     ref: str
     before: str
@@ -36,8 +26,8 @@ class _Push(msgspec.Struct):
     repository: _Repository
     forced: bool = False
     created: bool = False
-    head_commit: _Commit | None = None
-    commits: list[_Commit] = []
+    head_commit: Commit | None = None
+    commits: list[Commit] = []
     sender: _Sender = msgspec.field(default_factory=_Sender)
 
 
@@ -84,16 +74,15 @@ def read(came: Came) -> Said:
     if event == "push":
         return read_push(came.body)
     if event == "pull_request":
-        return _pull(_decode(came.body, _PullEvent))
+        return _pull(decode(came.body, _PullEvent))
     return Other(event=event, repo=repo_of(came.body))
 
 
 def read_push(body: bytes) -> Push:
     """A push as GitHub says it; Gitea says it in the same words."""
-    push = _decode(body, _Push)
+    push = decode(body, _Push)
     is_whole = bool(push.commits) and not push.forced and not push.created and len(push.commits) < _MOST_COMMITS
-    paths = {path for commit in push.commits for path in (*commit.added, *commit.removed, *commit.modified)}
-    newest = push.head_commit or (push.commits[-1] if push.commits else _Commit())
+    newest = push.head_commit or (push.commits[-1] if push.commits else Commit())
     return Push(
         repo=push.repository.full_name,
         ref=push.ref,
@@ -102,7 +91,7 @@ def read_push(body: bytes) -> Push:
         default_branch=push.repository.default_branch,
         message=newest.message,
         sender=push.sender.login,
-        paths=sorted(paths) if is_whole else None,
+        paths=changed(push.commits) if is_whole else None,
     )
 
 
@@ -119,13 +108,6 @@ def _pull(event: _PullEvent) -> PullRequest:
         commit=pull.head.sha,
         sender=event.sender.login,
     )
-
-
-def _decode(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
-        raise Unreadable(str(error)) from error
 
 
 GITHUB = WebhookProvider(is_signed, read, "x-github-delivery", "x-github-event", ("push", "pull_request"))

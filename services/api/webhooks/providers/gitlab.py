@@ -3,7 +3,7 @@
 import msgspec
 
 from services.api.webhooks import signatures
-from services.api.webhooks.events import Came, Other, Push, Said, Unreadable
+from services.api.webhooks.events import Came, Commit, Other, Push, Said, changed, decode
 from services.api.webhooks.provider import WebhookProvider
 
 _PUSHES = {"Push Hook", "Tag Push Hook"}
@@ -14,19 +14,12 @@ class _Project(msgspec.Struct):
     default_branch: str | None = None
 
 
-class _Commit(msgspec.Struct):
-    message: str = ""
-    added: list[str] = []
-    removed: list[str] = []
-    modified: list[str] = []
-
-
 class _Push(msgspec.Struct):
     ref: str
     before: str
     after: str
     project: _Project
-    commits: list[_Commit] = []
+    commits: list[Commit] = []
     total_commits_count: int = 0
     user_username: str = ""
 
@@ -39,11 +32,7 @@ def _read(came: Came) -> Said:
     event = came.headers.get("x-gitlab-event", "")
     if event not in _PUSHES:
         return Other(event=event)
-    try:
-        push = msgspec.json.decode(came.body, type=_Push)
-    except msgspec.DecodeError as error:
-        raise Unreadable(str(error)) from error
-    paths = {path for commit in push.commits for path in (*commit.added, *commit.removed, *commit.modified)}
+    push = decode(came.body, _Push)
     is_whole = bool(push.commits) and len(push.commits) == push.total_commits_count and bool(push.before.strip("0"))
     return Push(
         repo=push.project.path_with_namespace,
@@ -53,7 +42,7 @@ def _read(came: Came) -> Said:
         default_branch=push.project.default_branch or "",
         message=push.commits[-1].message if push.commits else "",
         sender=push.user_username,
-        paths=sorted(paths) if is_whole else None,
+        paths=changed(push.commits) if is_whole else None,
     )
 
 
