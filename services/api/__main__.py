@@ -7,7 +7,7 @@ import uvicorn
 from libs.common import log
 from libs.common.config import SettingError, load
 from services.api.app import create_app
-from services.api.db.migrate import NewerSchemaError, migrate_apart, refuse_newer
+from services.api.db.migrate import HEAD, NewerSchemaError, migrate_apart, refuse_newer
 from services.api.http.edge import Edge
 from services.api.settings import Settings
 
@@ -16,12 +16,13 @@ def main() -> None:
     """Run until SIGTERM. Unlike the other services it does not wait for the bus: it answers, and says that it is degraded."""
     try:
         settings = load(Settings)
-        refuse_newer(settings.database)
+        schema = refuse_newer(settings.database)
     except (SettingError, NewerSchemaError) as error:
         sys.stderr.write(f"api: {error}\n")
         raise SystemExit(2) from error
     log.configure("api", settings.log_level)
-    migrate_apart(settings.database)
+    if schema != HEAD:
+        migrate_apart(settings.database)
     app = create_app(settings)
     server = uvicorn.Server(_config(app, settings))
 

@@ -35,11 +35,15 @@ async def migrate(engine: AsyncEngine) -> None:
         await connection.run_sync(_upgrade)
 
 
-def refuse_newer(url: str) -> None:
-    """`NewerSchemaError`, before anything is started. A database that does not answer is somebody else's to tell of."""
+def refuse_newer(url: str) -> str | None:
+    """Return what `found` says, or raise `NewerSchemaError`, before anything is started.
+
+    A database that does not answer is somebody else's to tell of.
+    """
     seen = found(url)
     if seen is not None and seen > HEAD:
         raise NewerSchemaError(seen)
+    return seen
 
 
 def migrate_apart(url: str) -> None:
@@ -47,8 +51,6 @@ def migrate_apart(url: str) -> None:
 
     Before any event loop runs. What fails there fails again, and is told, when the database is opened.
     """
-    if found(url) == HEAD:
-        return
     pid = os.fork()
     if pid:
         os.waitpid(pid, 0)
