@@ -13,7 +13,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF_REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|\.$|/$|^/|^-|^@$")
 _PATH_REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 _MOST_URL, _MOST_REF, _MOST_PATH = 2_000, 250, 1_000
-_PORTS = {"https": 443, "http": 80}
+PORTS = {"https": 443, "http": 80}
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def authority(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def address(url: str) -> Address:
@@ -44,7 +44,7 @@ def address(url: str) -> Address:
         port = parts.port
     except ValueError as error:
         raise because("source_invalid", f"The repository's address cannot be read: {error}.") from error
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in PORTS:
         raise because("source_invalid", f"{parts.scheme or 'no scheme'}: a repository is fetched over https alone.")
     if parts.username is not None or parts.password is not None:
         raise because("source_invalid", "The repository's address holds a login.", hint="Connect the git host instead.")
@@ -58,7 +58,7 @@ def address(url: str) -> Address:
         or steps & {".", ".."}
     ):
         raise because("source_invalid", "The repository's address is none that git could fetch from.")
-    return Address(scheme=parts.scheme, host=parts.hostname, port=port or _PORTS[parts.scheme], path=parts.path.rstrip("/"))
+    return Address(scheme=parts.scheme, host=parts.hostname, port=port or PORTS[parts.scheme], path=parts.path.rstrip("/"))
 
 
 def ref(name: str) -> str:

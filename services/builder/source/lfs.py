@@ -18,7 +18,7 @@ import msgspec
 
 from libs.common.egress import Allowed, Route
 from services.builder.failed import because
-from services.builder.source.grammar import Address
+from services.builder.source.grammar import PORTS, Address
 from services.builder.source.locate import Located, route_to
 
 _POINTER = re.compile(
@@ -32,7 +32,6 @@ _PIECE = 1024 * 1024
 _MOST_ANSWER = 10 * 1024 * 1024
 _OK = 200
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
-_PORTS = {"https": 443, "http": 80}
 
 
 class _Action(msgspec.Struct):
@@ -126,9 +125,9 @@ def _address(href: str) -> Address:
     except ValueError as error:
         raise because("clone_failed", "The host names an address for a file of Git LFS that cannot be read.") from error
     target = parts.path + (f"?{parts.query}" if parts.query else "")
-    if parts.scheme not in _PORTS or not parts.hostname or not re.fullmatch(r"[\x21-\x7e]*", target):
+    if parts.scheme not in PORTS or not parts.hostname or not re.fullmatch(r"[\x21-\x7e]*", target):
         raise because("clone_failed", "The host names an address for a file of Git LFS that cannot be used.")
-    return Address(scheme=parts.scheme, host=parts.hostname, port=port or _PORTS[parts.scheme], path=target or "/")
+    return Address(scheme=parts.scheme, host=parts.hostname, port=port or PORTS[parts.scheme], path=target or "/")
 
 
 class _Call:
