@@ -129,6 +129,7 @@ class Mirror(Generic[T]):
         self.seen: dict[str, float] = {}
         self.unread: dict[str, str] = {}
         self.listed = asyncio.Event()
+        self._untold: set[str] = set()
         bus.reconnected.append(self._again.set)
 
     async def run(self) -> None:
@@ -184,9 +185,9 @@ class Mirror(Generic[T]):
     def _take(self, entry: KeyValue.Entry) -> None:
         key = entry.key
         if entry.operation in {"DEL", "PURGE"}:
-            if key in self.entries or key in self.unread:
+            if key in self.entries or key in self.unread or key in self._untold:
                 self._forget(key)
-                self._on_change(key, None)
+                self._tell(key, None)
             return
         self.seen[key] = monotonic()
         try:
@@ -195,11 +196,20 @@ class Mirror(Generic[T]):
         except (msgspec.DecodeError, ValueError) as error:
             self._refuse(key, str(error))
             return
-        again = self.unread.pop(key, None) is not None
+        again = self.unread.pop(key, None) is not None or key in self._untold
         self.revisions[key] = int(entry.revision or 0)
         if again or self.entries.get(key) != value:
             self.entries[key] = value
+            self._tell(key, value)
+
+    def _tell(self, key: str, value: T | None) -> None:
+        """A bug in what is done about one entry must not end the following of all: it is told again at the next listing."""
+        self._untold.discard(key)
+        try:
             self._on_change(key, value)
+        except Exception:
+            logger.exception("bucket.change_failed", bucket=self._name, key=key)
+            self._untold.add(key)
 
     def _check_version(self, value: T) -> None:
         version = getattr(value, "v", self._version)

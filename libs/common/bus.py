@@ -31,6 +31,7 @@ Handler = Callable[[bytes], Awaitable[object]]
 PUBLISH_TIMEOUT = 5.0
 _COMPRESSED = "Dockup-Compressed"
 _COMPRESS_ABOVE = 64_000
+_MOST_REFUSED = 20
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 logger = structlog.get_logger()
@@ -103,13 +104,17 @@ class Bus:
 
     async def _on_error(self, error: Exception) -> None:
         if "permissions violation" in str(error).lower():
-            self.refused.append(str(error))
+            self.refused = [*self.refused[-_MOST_REFUSED:], str(error)]
             logger.error("bus.refused", error=str(error))
         else:
             logger.debug("bus.error", error=str(error) or type(error).__name__)
 
     async def _on_disconnect(self) -> None:
         logger.warning("bus.disconnected")
+        # What was asked over a connection that is gone is hardly answered any more: it has timed out now, not in five seconds.
+        for answer in list(self.client._resp_map.values()):  # noqa: SLF001 - nats-py has no call for it
+            if not answer.done():
+                answer.set_exception(nats.errors.TimeoutError())
 
     async def _on_reconnect(self) -> None:
         logger.info("bus.reconnected")
@@ -198,8 +203,8 @@ class Bus:
         data = zlib.decompress(answer.data) if (answer.headers or {}).get(_COMPRESSED) else answer.data
         return msgspec.json.decode(data, type=kind)
 
-    async def serve(self, call: str, handler: Handler, *, queue: str = "all") -> None:
-        """Answer queries to this service. Each runs in a task of its own, so a slow one delays nobody."""
+    async def serve(self, call: str, handler: Handler, *, queue: str = "all") -> Callable[[], Awaitable[None]]:
+        """Answer queries to this service until what is returned is called. Each runs in a task of its own, so a slow one delays nobody."""
         running: set[asyncio.Task[None]] = set()
 
         async def answer(message: Msg) -> None:
@@ -211,11 +216,20 @@ class Bus:
                     return
                 packed = len(data) > _COMPRESS_ABOVE
                 body = zlib.compress(data, 1) if packed else data
-                await self.client.publish(message.reply, body, headers={_COMPRESSED: "1"} if packed else None)
+                try:
+                    await self.client.publish(message.reply, body, headers={_COMPRESSED: "1"} if packed else None)
+                except (nats.errors.Error, OSError) as error:
+                    logger.error("bus.answer_lost", call=call, size=len(body), error=str(error) or type(error).__name__)  # noqa: TRY400 - no bug of ours
 
         async def take(message: Msg) -> None:
             task = asyncio.create_task(answer(message))
             running.add(task)
             task.add_done_callback(running.discard)
 
-        await self.client.subscribe(subjects.query(self.service, call), queue=queue, cb=take)
+        subscription = await self.client.subscribe(subjects.query(self.service, call), queue=queue, cb=take)
+
+        async def end() -> None:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await insist(subscription.unsubscribe())
+
+        return end

@@ -10,6 +10,8 @@ from libs.common.errors import DockupError
 
 T = TypeVar("T", bound=msgspec.Struct)
 PREFIX = "DOCKUP_"
+_MAY_HOLD_SECRETS = frozenset({"DOCKUP_ACME_DNS_OPTIONS"})
+"""Whose name does not say it: such an option may be a DNS host's token."""
 
 
 class SettingError(DockupError):
@@ -53,7 +55,15 @@ def _value(name: str, text: str, kind: object) -> object:
     except msgspec.ValidationError as error:
         choices = get_args(kind) if get_origin(kind) is Literal else ()
         takes = f"it takes {' or '.join(map(str, choices))}" if choices else str(error)
-        raise SettingError(name, f"is {text!r}, which does not fit: {takes}") from error
+        raise SettingError(name, f"is {_shown(name, text)}: {takes}") from error
+
+
+def _shown(name: str, text: str) -> str:
+    """A wrong value helps who set it, and it goes into logs: nothing that may be a password."""
+    from libs.common.secrets import is_secret_name  # noqa: PLC0415 - verbs import late, and this brings a library along
+
+    is_secret = is_secret_name(name) or name in _MAY_HOLD_SECRETS or ("://" in text and "@" in text)
+    return "not what it takes (it may be a secret, and is not shown)" if is_secret else f"{text!r}, which does not fit"
 
 
 def _is_list(kind: object) -> bool:

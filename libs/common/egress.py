@@ -94,7 +94,8 @@ def refusal(address: Address) -> str:
     for kind, network in _REFUSED:
         if address.version == network.version and address in network:
             return kind
-    return "" if address.is_global else "reserved"
+    # 6to4 (RFC 3056) is as public as the address in it; whether Python calls it global depends on its version.
+    return "" if address.is_global or (isinstance(address, ipaddress.IPv6Address) and address.sixtofour) else "reserved"
 
 
 def canonical(host: str) -> str:

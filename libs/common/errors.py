@@ -191,6 +191,27 @@ _CODES = (
         hint="Raise memory_limit or make the app use less, then deploy again.",
     ),
     FailureCode(
+        code="release_command_failed",
+        title="The release command did not succeed",
+        hint="Read the last log lines in the evidence, mend what release_command runs, and deploy again.",
+    ),
+    FailureCode(
+        code="command_failed",
+        title="The command ended with another exit code than 0",
+        hint="Read its log: GET /api/v1/apps/{app}/runs/{id}/logs.",
+    ),
+    FailureCode(
+        code="command_not_found",
+        title="The image has no such command",
+        hint="Name a program that is in the image; the image's entry point comes before the command.",
+    ),
+    FailureCode(
+        code="run_lost",
+        title="The run's container was lost",
+        hint="Look whether the command did its work, then run it again if not.",
+        retryable=True,
+    ),
+    FailureCode(
         code="port_not_listening",
         title="Nothing listens on internal_port",
         hint="Set internal_port to the port that the app listens on, on 0.0.0.0 and not on 127.0.0.1.",

@@ -4,9 +4,10 @@
 """
 
 import logging
-import sys
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from typing import TextIO, cast
 
 import structlog
 from structlog.contextvars import bound_contextvars, get_contextvars
@@ -14,8 +15,35 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 HEADERS = {"request_id": "Dockup-Request-Id", "cause": "Dockup-Cause", "actor": "Dockup-Actor"}
 
 
+class Output:
+    """Standard output as a text file that takes no offence: where a line can't be written (a full disk, a reader that went), work goes on.
+
+    The next line that can be says how many were lost.
+    """
+
+    def __init__(self, descriptor: int = 1) -> None:
+        self._descriptor = descriptor
+        self._lost = 0
+
+    def write(self, text: str) -> int:
+        notice = f'\n{{"event": "log.lost", "level": "warning", "lines": {self._lost}}}\n' if self._lost else ""
+        data = (notice + text).encode(errors="backslashreplace")
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            self._lost += 1
+        else:
+            self._lost = 0
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
 def configure(service: str, level: str = "info") -> None:
     """Set structlog up for this process; the standard library's warnings take the same way."""
+    output = Output()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -25,12 +53,12 @@ def configure(service: str, level: str = "info") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", output)),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(
-        stream=sys.stdout,
+        stream=output,
         level=logging.WARNING,
         format=f'{{"service": "{service}", "level": "%(levelname)s", "logger": "%(name)s", "event": %(message)r}}',
         force=True,

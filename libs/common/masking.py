@@ -45,10 +45,15 @@ class Masker:
         self._pattern = re.compile("|".join(map(re.escape, self._forms))) if found else None
 
     def hide(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        return self._pattern.sub(MASK, text) if self._pattern and self._is_in(text) else text
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        return [found.span() for found in self._pattern.finditer(text)] if self._pattern else []
+        """Where secrets stand, in order, none over another."""
+        return [found.span() for found in self._pattern.finditer(text)] if self._pattern and self._is_in(text) else []
+
+    def _is_in(self, text: str) -> bool:
+        # Looking for each is far faster than the pattern of all, and mostly there is none.
+        return any(form in text for form in self._forms)
 
     def begins(self, text: str) -> int:
         """Where at the end of `text` a secret may have begun; its length where none has."""
@@ -69,30 +74,37 @@ class Lines:
     """
 
     def __init__(self, masker: Masker) -> None:
-        self._masker = masker
+        self.masker = masker
+        """Another may take its place between two lines."""
         self._shown = ""
         self._held: list[str] = []
 
-    def take(self, line: str) -> list[str]:
-        self._held.append(line)
+    @property
+    def holds(self) -> bool:
+        return bool(self._held)
+
+    def take(self, *lines: str) -> list[str]:
+        self._held += lines
         joined = self._shown + "".join(self._held)
-        spans = self._masker.spans(joined)
+        spans = self.masker.spans(joined)
         done = spans[-1][1] if spans else 0
-        begun = done + self._masker.begins(joined[done:])
-        count, at = 0, len(self._shown)
+        begun = done + self.masker.begins(joined[done:])
+        count, at, place = 0, len(self._shown), 0
         for number, each in enumerate(self._held, 1):
             at += len(each)
             if at > begun:
                 break
-            if not any(start < at < stop for start, stop in spans):
+            while place < len(spans) and spans[place][1] <= at:
+                place += 1
+            if place == len(spans) or spans[place][0] >= at:
                 count = number
         return self._let_go(count, spans)
 
     def end(self) -> list[str]:
         """What is still held: no line follows. The beginning of a secret that was never ended is hidden as well, if it is long."""
         joined = self._shown + "".join(self._held)
-        spans = self._masker.spans(joined)
-        begun = self._masker.begins(joined)
+        spans = self.masker.spans(joined)
+        begun = self.masker.begins(joined)
         if len(joined) - begun >= _SHORTEST_PART:
             spans = [*(span for span in spans if span[1] <= begun), (begun, len(joined))]
         return self._let_go(len(self._held), spans)
@@ -105,15 +117,22 @@ class Lines:
 
 
 def _masked(lines: list[str], spans: list[tuple[int, int]]) -> list[str]:
-    """The lines without what of their joined text lies in the spans; the mask stands where a span begins."""
-    found, begin = [], 0
-    for line in lines:
+    """The lines without what of their joined text lies in the spans; the mask stands where a span begins.
+
+    The first line is what was shown already: the mask of a span that begins in it stands in the second, so that what is left on both
+    sides of it does not make a secret.
+    """
+    found, begin, place = [], 0, 0
+    for number, line in enumerate(lines):
         end, at, text = begin + len(line), begin, ""
-        for start, stop in spans:
-            if start >= end or stop <= at:
-                continue
-            text += line[at - begin : max(start, at) - begin] + (MASK if start >= begin else "")
-            at = min(stop, end)
+        while place < len(spans) and spans[place][0] < end:
+            start, stop = spans[place]
+            if stop > at:
+                text += line[at - begin : max(start, at) - begin] + (MASK if start >= begin or number == 1 else "")
+                at = min(stop, end)
+            if stop > end:
+                break  # it goes on in the next line
+            place += 1
         found.append(text + line[at - begin :])
         begin = end
     return found

@@ -16,8 +16,8 @@ from libs.common import ids, log
 from libs.common.bus import Bus
 from libs.common.config import Common, SettingError, load
 from libs.common.messages.ping import Pong
+from libs.common.version import VERSION
 
-VERSION = "0.1.0"
 T = TypeVar("T", bound=Common)
 Check = Callable[[], Awaitable[tuple[str, str]]]
 """Says `ok`, `standby` or `degraded`, and why."""

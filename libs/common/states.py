@@ -46,6 +46,20 @@ def advance(now: DeploymentStatus, to: DeploymentStatus) -> DeploymentStatus:
     return to
 
 
+class RunStatus(StrEnum):
+    """Of a one-off command. The last four are ends."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+
+
+OPEN_RUNS = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
+
+
 class Intent(StrEnum):
     """What the user wants of an app."""
 

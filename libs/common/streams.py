@@ -22,6 +22,8 @@ from libs.common import subjects
 
 ACK_WAIT = 6.0
 LEASE_SECONDS = 10.0
+MOST_PIECES = 2_000
+"""How many messages LOGS keeps of one subject."""
 _DAY = 86_400.0
 _GB = 1024**3
 
@@ -49,7 +51,7 @@ _STREAMS = (
         subjects=["dockup.log.>"],
         max_age=14 * _DAY,
         max_bytes=2 * _GB,
-        max_msgs_per_subject=2_000,
+        max_msgs_per_subject=MOST_PIECES,
         storage=StorageType.FILE,
         allow_direct=True,
     ),
@@ -66,8 +68,8 @@ _BUCKETS = (
     KeyValueConfig(bucket=subjects.ROUTES, storage=StorageType.FILE, direct=True),
     KeyValueConfig(bucket=subjects.APPLIED, storage=StorageType.FILE, direct=True),
     KeyValueConfig(bucket=subjects.SCALE, storage=StorageType.FILE, direct=True),
-    KeyValueConfig(bucket=subjects.POLICIES, storage=StorageType.FILE, direct=True),
     KeyValueConfig(bucket=subjects.LEASES, storage=StorageType.FILE, direct=True, ttl=LEASE_SECONDS),
+    KeyValueConfig(bucket=subjects.CERTIFICATES, storage=StorageType.FILE, direct=True),
     KeyValueConfig(bucket=subjects.WAITS, storage=StorageType.FILE, direct=True, ttl=_DAY),
 )
 WORKERS = ("builder",)

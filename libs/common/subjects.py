@@ -16,12 +16,13 @@ DESIRED = "desired"
 ROUTES = "routes"
 APPLIED = "applied"
 SCALE = "scale"
-POLICIES = "policies"
 LEASES = "leases"
 WAITS = "waits"
+CERTIFICATES = "certificates"
 
 COMPLETE_KEY = "_complete"
 OBSERVATION = "dockup.obs.metrics"
+TRAFFIC = "dockup.obs.router"
 
 EVERY_EVENT = "dockup.evt.>"
 NO_APP = "_"
@@ -67,13 +68,18 @@ def query(service: str, call: str) -> str:
 
 
 def log(deployment_id: str, part: str) -> str:
-    """LOGS subject of a deployment's build (`build`, `release`) or of one replica (its name)."""
+    """LOGS subject of a deployment's build (`build`, `release`) or of one replica (its name). A run has its own id, and the part `run`."""
     return f"dockup.log.{deployment_id}.{part}"
 
 
 def is_replica_log(subject: str) -> bool:
     """Whether a subject of LOGS holds what a replica wrote, not what its deployment's build or release command did."""
     return subject.rsplit(".", 1)[-1] not in {"build", "release"}
+
+
+def live(session: str, way: str) -> str:
+    """Bytes of a live session: `in` is to the runtime, `out` to the API."""
+    return f"dockup.live.{session}.{way}"
 
 
 def dead(service: str, app_id: str) -> str:

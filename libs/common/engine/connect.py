@@ -12,17 +12,20 @@ import msgspec
 import structlog
 
 from libs.common import clock
-from libs.common.engine.errors import EngineAway, translate
+from libs.common.engine.errors import EngineAway, Refused, translate
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_THREADS = 32
+_THREADS, _TRANSFERS = 32, 64
+"""Of short calls, and of those that move a volume at the pace of whoever reads or writes it: these may not take the others' place."""
 _POOL = 64
 _SECONDS = 60
 _MEGABYTE = 1024 * 1024
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 """The engine names its machine as the kernel does, and its images as Go does."""
+_OTHER_VERSION = "client version"
+"""`client version 1.41 is too old. Minimum supported API version is 1.44, …`, or too new."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 logger = structlog.get_logger()
@@ -68,12 +71,17 @@ class Closable(Protocol):
 
 
 class Engine:
-    """`api` is for short calls and gives up after 60 s; `long` waits for as long as the engine keeps the connection."""
+    """`api` is for short calls and gives up after 60 s; `long` waits for as long as the engine keeps the connection.
 
-    def __init__(self, api: docker.APIClient, long: docker.APIClient, threads: ThreadPoolExecutor) -> None:
+    `host` is where it listens: `unix:///…` or `tcp://…`.
+    """
+
+    def __init__(self, host: str, api: docker.APIClient, long: docker.APIClient, threads: ThreadPoolExecutor) -> None:
+        self.host = host
         self.api = api
         self.long = long
         self._threads = threads
+        self._transfers = ThreadPoolExecutor(max_workers=_TRANSFERS, thread_name_prefix="engine-transfer")
         self._streams: set[Closable] = set()
 
     @classmethod
@@ -86,7 +94,7 @@ class Engine:
         except BaseException:
             threads.shutdown(wait=False)
             raise
-        return cls(api, long, threads)
+        return cls(docker_host, api, long, threads)
 
     @classmethod
     async def wait(cls, docker_host: str) -> "Engine":
@@ -103,9 +111,30 @@ class Engine:
     async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a docker-py call in a thread of the engine's own; raises what `errors` names.
 
-        Cancelling the task stops the waiting alone: the engine finishes what it was asked.
+        Cancelling the task stops the waiting alone: the engine finishes what it was asked. One that was upgraded, and takes our version
+        of its API no longer, refused before it did anything, and is asked again in one of its own.
         """
+        try:
+            return await _run(self._threads, fn, *args, **kwargs)
+        except Refused as error:
+            if _OTHER_VERSION not in str(error):
+                raise
+            await _run(self._threads, self._agree)
         return await _run(self._threads, fn, *args, **kwargs)
+
+    def _agree(self) -> None:
+        """On a version, as at the beginning; blocks."""
+        fresh = _client(self.host, "auto", _SECONDS)
+        try:
+            logger.warning("engine.version", before=self.api.api_version, now=fresh.api_version)
+            for client in (self.api, self.long):
+                client._version = fresh.api_version  # type: ignore[attr-defined]  # noqa: SLF001 - docker-py has no call for it
+        finally:
+            fresh.close()
+
+    async def transfer(self, fn: Callable[[], T]) -> T:
+        """As `call`, for what may take hours; one too many waits for its turn."""
+        return await _run(self._transfers, fn)
 
     async def ping(self) -> None:
         """Return when the engine answers; `EngineAway` otherwise."""
@@ -141,7 +170,8 @@ class Engine:
         """End every stream and give the connections back. Calls under way end by themselves."""
         for stream in tuple(self._streams):
             self.drop(stream)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._transfers):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.api.close()
         self.long.close()
 

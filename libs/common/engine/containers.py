@@ -1,6 +1,7 @@
 """Containers: changed by id alone, never by name."""
 
 import math
+from collections.abc import Collection
 
 import docker
 import msgspec
@@ -104,6 +105,10 @@ class _Inspected(msgspec.Struct, rename="pascal"):
     config: _Config
     host_config: _Host
     network_settings: _Networks
+
+
+class _Sized(msgspec.Struct, rename="pascal"):
+    size_rw: int = 0
 
 
 class _Listed(msgspec.Struct, rename="pascal"):
@@ -224,15 +229,31 @@ async def inspect(engine: Engine, container_id: str) -> ContainerSeen:
     )
 
 
-async def list_ours(engine: Engine, instance: str, app_id: str | None = None) -> list[ContainerListed]:
-    """Every container of this installation, running or not; with `app_id` those of one app."""
+async def written(engine: Engine, container_id: str) -> int:
+    """How many bytes stand in its own layer, over those of its image. The engine counts them one by one; `NotFound` when it is gone."""
+    return await engine.call(_written, engine.api, container_id)
+
+
+def _written(api: docker.APIClient, container_id: str) -> int:
+    sized: Params = {"size": 1}
+    return msgspec.json.decode(answer(api, "GET", f"/containers/{container_id}/json", sized).content, type=_Sized).size_rw
+
+
+async def list_ours(
+    engine: Engine, instance: str, app_id: str | None = None, *, container_ids: Collection[str] = ()
+) -> list[ContainerListed]:
+    """Every container of this installation, running or not; with `app_id` those of one app, with `container_ids` these alone.
+
+    The engine looks at every container for a label, and for an id at that one only.
+    """
     labels = [f"{INSTANCE_LABEL}={instance}"] + ([f"{APP_LABEL}={app_id}"] if app_id else [])
-    return await engine.call(_list, engine.api, labels)
+    ids = {"id": sorted(container_ids)} if container_ids else {}
+    return await engine.call(_list, engine.api, {"label": labels, **ids})
 
 
-def _list(api: docker.APIClient, labels: list[str]) -> list[ContainerListed]:
+def _list(api: docker.APIClient, filters: dict[str, list[str]]) -> list[ContainerListed]:
     """As docker-py's `containers`, but what nobody asks of the long answer is never made into objects; blocks."""
-    params: Params = {"all": 1, "filters": msgspec.json.encode({"label": labels}).decode()}
+    params: Params = {"all": 1, "filters": msgspec.json.encode(filters).decode()}
     return [_listed(raw) for raw in _decoder.decode(answer(api, "GET", "/containers/json", params).content)]
 
 

@@ -1,6 +1,7 @@
 """Images: find, pull, and the tags by which we hold them."""
 
 import base64
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,15 +9,17 @@ import docker
 import msgspec
 
 from libs.common.engine.connect import Engine
-from libs.common.engine.errors import EngineAway, EngineError, NotFound, PullError
+from libs.common.engine.errors import Conflict, EngineAway, EngineError, NotFound, PullError
 from libs.common.engine.lines import Lines, answer, split
 from libs.common.engine.pulls import PullLine, PullProgress, Tally, meaning
 
+_LAST_PORT = 65_535
+
 
 class ImageSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """`repo_digests` are `name@sha256:…`, empty for an image that was never in a registry; `exposed_ports` like `8080/tcp`.
+    """`repo_digests` are `name@sha256:…`, empty for an image that was never in a registry.
 
-    `layers` are the digests of the unpacked layers, the lowest first.
+    `exposed_ports` are those for TCP, the least first; `layers` are the digests of the unpacked layers, the lowest first.
     """
 
     id: str
@@ -24,7 +27,7 @@ class ImageSeen(msgspec.Struct, frozen=True, kw_only=True):
     repo_digests: tuple[str, ...]
     size: int
     labels: dict[str, str]
-    exposed_ports: tuple[str, ...]
+    exposed_ports: tuple[int, ...]
     architecture: str
     layers: tuple[str, ...] = ()
 
@@ -65,10 +68,16 @@ async def find(engine: Engine, reference: str) -> ImageSeen | None:
         repo_digests=tuple(raw.repo_digests or ()),
         size=raw.size,
         labels=config.labels or {},
-        exposed_ports=tuple(config.exposed_ports or ()),
+        exposed_ports=tuple(sorted({port for text in config.exposed_ports or () for port in _tcp(text)})),
         architecture=raw.architecture,
         layers=tuple(raw.root_fs.layers or ()) if raw.root_fs else (),
     )
+
+
+def _tcp(text: str) -> tuple[int, ...]:
+    """What an image exposes by `8080/tcp` or `8080`; nothing by a port of another protocol, or by what is no port."""
+    port, _, protocol = text.partition("/")
+    return (int(port),) if protocol in {"", "tcp"} and port.isdecimal() and 0 < int(port) <= _LAST_PORT else ()
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,11 +152,18 @@ async def tag(engine: Engine, image_id: str, repository: str, tag: str) -> None:
 
 
 async def untag(engine: Engine, reference: str) -> None:
-    """Remove just this reference; the image goes when it was the last. Gone already is fine. `Conflict`: a container needs it."""
+    """Remove just this reference, or id; the image goes when it was the last. Gone already is fine. `Conflict`: a container needs it."""
     try:
         await engine.call(engine.api.remove_image, reference)
     except NotFound:
         return
+
+
+async def remove_unnamed(engine: Engine, label: str) -> None:
+    """Remove the images that carry the label and have no name; one that is in use stays."""
+    for image_id in await engine.call(engine.api.images, quiet=True, filters={"dangling": True, "label": label}):
+        with contextlib.suppress(Conflict):
+            await untag(engine, image_id)
 
 
 async def list_tags(engine: Engine, repository_prefix: str) -> list[str]:

@@ -38,10 +38,10 @@ class _Network(msgspec.Struct, rename="pascal"):
     labels: dict[str, str] | None = None
 
 
-async def ensure(engine: Engine, name: str, labels: dict[str, str], subnet: str) -> NetworkSeen:
+async def ensure(engine: Engine, name: str, labels: dict[str, str], subnet: str, *, internal: bool = False) -> NetworkSeen:
     """Return the network of that name, made now where it was missing. `SubnetTaken`: choose another subnet.
 
-    One that is there already keeps its own subnet, so look at the answer's.
+    One that is there already keeps its own subnet, so look at the answer's. `internal`: it leads to the host alone, and nowhere beyond.
     """
     if found := await _by_name(engine, name):
         return found
@@ -53,6 +53,7 @@ async def ensure(engine: Engine, name: str, labels: dict[str, str], subnet: str)
             driver="bridge",
             ipam=IPAMConfig(pool_configs=[pool]),
             check_duplicate=True,
+            internal=internal,
             labels=labels,
         )
     except Conflict:

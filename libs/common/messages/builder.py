@@ -57,7 +57,8 @@ class BuildImage(msgspec.Struct, frozen=True, kw_only=True):
     repository. `commit`, where it is given, is exactly that one; else `ref`, a branch, a tag or a commit; else the host's default branch.
     `root_directory` and `dockerfile_path` are relative, the second to the first; without a Dockerfile there one is written. `builder` is
     `auto`, `railpack` or `pack`. `args` are build arguments; `secrets` are names in `env`, a token around a JSON object, that a build step
-    may mount (`--mount=type=secret,id=NAME`); `env_secret` are names whose values are masked, whatever they are called. `registries` is a
+    may mount (`--mount=type=secret,id=NAME`); `shared` is a token around the shared variables
+    that it refers to; `env_secret` are names whose values are masked, whatever they are called. `registries` is a
     token around a list of `RegistryLogin` for base images, or empty.
     """
 
@@ -75,6 +76,7 @@ class BuildImage(msgspec.Struct, frozen=True, kw_only=True):
     args: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
     env: str = ""
+    shared: str = ""
     env_secret: tuple[str, ...] = ()
     submodules: bool = False
     lfs: bool = False
@@ -174,7 +176,9 @@ class BuildLine(msgspec.Struct, frozen=True, kw_only=True):
 class ImageReady(msgspec.Struct, frozen=True, kw_only=True):
     """The image is on the engine. `digest` is the repository digest, None for one that was never in a registry.
 
-    `found` says that nothing had to be pulled. Id: `{command_id}.ready`.
+    `found` says that nothing had to be pulled; `exposed_ports` are the TCP ports on which the image says that it listens; `procfile` are
+    the commands in its source's Procfile by name, without `web`, which the image starts by itself.
+    Id: `{command_id}.ready`.
     """
 
     event_id: str
@@ -184,6 +188,8 @@ class ImageReady(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str
     digest: str | None
     found: bool
+    exposed_ports: tuple[int, ...] = ()
+    procfile: dict[str, tuple[str, ...]] = {}
     v: int = 1
 
 
