@@ -7,19 +7,20 @@ Ends with 0 when told to, 2 for a wrong setting (starting again would not help),
 import signal
 import sys
 
-from libs.common import log
+from libs.common import heap, log
 from libs.common.config import SettingError
 from libs.supervisor import children, process
 from libs.supervisor.settings import environment, find_home
-from libs.supervisor.tree import Tree
+from libs.supervisor.tree import Tree, hold_back
 
 
 def main() -> int:
     log.configure("supervisor")
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is somebody to start anew
+    hold_back()
     try:
         home = find_home()
-        home.prepare()
+        home.make()
         if not process.claim(home.pid_file("supervisor")):
             sys.stderr.write("dockup: another supervisor runs on this state folder\n")
             return process.BUSY
@@ -28,7 +29,7 @@ def main() -> int:
     except SettingError as error:
         sys.stderr.write(f"dockup: {error}\n")
         return 2
-    children.freeze()
+    heap.settle()
     Tree(home, family, lambda: children.services(home, home.load(), environment(home))).run()
     return 0
 

@@ -1,9 +1,8 @@
 """Who is supervised, and how one is started: a fork that becomes a session of its own, with a log and a pid file of its own.
 
-The services are forked from a process that imported them all, so that they share that memory; NATS and Redis are executed.
+The services are forked from a process that imported what they share, so that it is there once; NATS and Redis are executed.
 """
 
-import gc
 import importlib
 import importlib.util
 import os
@@ -18,12 +17,12 @@ from typing import NoReturn
 
 import msgspec
 
-from libs.common import heap
 from libs.common.config import SettingError
 from libs.supervisor import natsconf, process
 from libs.supervisor.home import SERVICES, Home, State, write_durably
 from libs.supervisor.settings import service_environment, settings_of
 
+_BY_ITSELF = frozenset({"api"})
 _HELD_BACK = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -46,7 +45,9 @@ def servers(home: Home, state: State, environ: Mapping[str, str]) -> list[Child]
     found: list[Child] = []
     if not settings.nats_url:
         conf = natsconf.render(port=state.ports.nats, store=str(home.nats_store), passwords=state.passwords)
-        write_durably(home.nats_conf, conf.encode())
+        # As it is, it is left: a supervisor that comes back has to get by on a disk that is full.
+        if not home.nats_conf.exists() or home.nats_conf.read_bytes() != conf.encode():
+            write_durably(home.nats_conf, conf.encode())
         found.append(Child(name="nats", argv=(nats_server(), "-c", str(home.nats_conf)), env=plain, rank=2))
     if not settings.redis_url:
         found.append(Child(name="redis", argv=redis_command(home), env=plain, rank=1))
@@ -54,7 +55,10 @@ def servers(home: Home, state: State, environ: Mapping[str, str]) -> list[Child]
 
 
 def services(home: Home, state: State, environ: Mapping[str, str]) -> list[Child]:
-    """Every service that exists; what is imported here is shared by all."""
+    """Every service that exists; what is imported here is shared by all forks.
+
+    Not so the API: what it alone imports would be there twice, for it writes to most of these pages (a reference count is enough).
+    """
     entries = {service: entry for service in SERVICES if (entry := _entry(service))}
     return [Child(name=service, entry=entry, env=service_environment(service, home, state, environ)) for service, entry in entries.items()]
 
@@ -63,6 +67,8 @@ def _entry(service: str) -> Callable[[], None] | None:
     name = f"services.{service}.__main__"
     if importlib.util.find_spec(name) is None:
         return None
+    if service in _BY_ITSELF:
+        return lambda: importlib.import_module(name).main()
     main: Callable[[], None] = importlib.import_module(name).main
     return main
 
@@ -101,13 +107,6 @@ def redis_command(home: Home) -> tuple[str, ...]:
         "daemonize": "no",
     }
     return (server, *(part for name, value in options.items() for part in (f"--{name}", value)))
-
-
-def freeze() -> None:
-    """Keep the collector from touching, and so copying, the pages that the forks share; those that imports left free go back."""
-    gc.collect()
-    gc.freeze()
-    heap.trim()
 
 
 def start(child: Child, home: Home) -> int:

@@ -67,14 +67,16 @@ def start(home: Home, docker_host: str, say: Callable[[str], None]) -> None:
     """Start the engine the way this machine starts its services, or as a session of its own, and wait until it answers."""
     say("starting the Docker Engine")
     if command := _manager():
-        subprocess.run(command, check=False, capture_output=True)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        words = f"{' '.join(command)} said: {(done.stderr or done.stdout).strip() or 'nothing'}"
     else:
         _start_directly(home)
+        words = f"its log is {home.log('dockerd')}"
     until = monotonic() + _START_SECONDS
     while not answers(docker_host):
         if monotonic() > until:
             last = "\n".join(logs.tail(home.log("dockerd"), 5))
-            raise Problem(f"the Docker Engine did not answer within {_START_SECONDS:.0f} s; its log is {home.log('dockerd')}\n{last}")
+            raise Problem(f"the Docker Engine did not answer within {_START_SECONDS:.0f} s; {words}\n{last}".rstrip())
         sleep(_PAUSE)
 
 

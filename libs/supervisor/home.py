@@ -67,20 +67,30 @@ class Home:
         return self.run / f"{name}.pid"
 
     def prepare(self) -> None:
-        """Make the folders for the owner's eyes alone; `SettingError` when the place will not do."""
+        """Make the folders and see that there is room; `SettingError` when the place will not do."""
+        self.make()
+        try:
+            write_durably(self.run / "probe", b"x")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        free = shutil.disk_usage(self.root).free
+        if free < _LEAST_FREE:
+            problem = f"{free // 1024**2} MB are free at {self.root}, and 200 MB are the least; free some or choose another folder"
+            raise SettingError("DOCKUP_HOME", problem)
+
+    def make(self) -> None:
+        """Make the folders for the owner's eyes alone; on a disk that is full it is enough that they are there."""
         if len(os.fsencode(self.root)) > _LONGEST_PATH:
             raise SettingError("DOCKUP_HOME", f"{self.root} is too long; take a path of at most {_LONGEST_PATH} bytes")
         try:
             for folder in (self.root, *(self.root / name for name in _FOLDERS)):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.root.chmod(0o700)
-            write_durably(self.run / "probe", b"x")
         except OSError as error:
-            raise SettingError("DOCKUP_HOME", f"cannot write to {self.root}: {error.strerror}") from error
-        free = shutil.disk_usage(self.root).free
-        if free < _LEAST_FREE:
-            problem = f"{free // 1024**2} MB are free at {self.root}, and 200 MB are the least; free some or choose another folder"
-            raise SettingError("DOCKUP_HOME", problem)
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> SettingError:
+        return SettingError("DOCKUP_HOME", f"cannot write to {self.root}: {error.strerror}")
 
     def load(self) -> State:
         """The state that was kept, or a new one, which is kept at once."""
@@ -100,14 +110,6 @@ class Home:
 
     def keep(self, state: State) -> None:
         write_durably(self.state_file, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
-
-
-def default_home(uid: int, environ: dict[str, str]) -> Path:
-    """Where the state lies when `DOCKUP_HOME` is not set."""
-    if uid == 0:
-        return Path("/var/lib/dockup")
-    data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".local" / "share")
-    return Path(data) / "dockup"
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:

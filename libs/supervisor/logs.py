@@ -1,5 +1,6 @@
 """Log files stay bounded: one that grew too large is copied aside and emptied while its writer goes on (it appends)."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,12 +9,19 @@ _BLOCK = 64 * 1024
 
 
 def bound(log: Path, largest: int = LARGEST) -> None:
+    """Copy aside and empty a log that is larger; `OSError` where there is no room for the copy: the log is left as it is then."""
     if log.stat().st_size <= largest:
         return
-    shutil.copyfile(log, log.with_suffix(".log.1"))
-    log.with_suffix(".log.1").chmod(0o600)
-    with log.open("r+b") as file:
-        file.truncate(0)
+    copy = log.with_suffix(".log.1")
+    # The one before makes room for this one.
+    copy.unlink(missing_ok=True)
+    try:
+        with log.open("rb") as source, os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+            shutil.copyfileobj(source, target)
+    except OSError:
+        copy.unlink(missing_ok=True)
+        raise
+    os.truncate(log, 0)
 
 
 def tail(log: Path, lines: int) -> list[str]:

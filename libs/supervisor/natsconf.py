@@ -10,7 +10,7 @@ import msgspec
 
 from libs.common import subjects
 
-_BUCKETS = (subjects.DESIRED, subjects.ROUTES, subjects.APPLIED, subjects.SCALE, subjects.POLICIES, subjects.LEASES)
+_BUCKETS = (subjects.DESIRED, subjects.ROUTES, subjects.APPLIED, subjects.SCALE, subjects.LEASES, subjects.CERTIFICATES)
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,11 +30,11 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
 
 GRANTS: dict[str, Grants] = {
     "api": Grants(
-        publishes=("dockup.cmd.>", "dockup.rpc.>", "$JS.API.INFO", f"$JS.API.STREAM.INFO.{subjects.COMMANDS}"),
-        subscribes=(subjects.OBSERVATION, "dockup.live.>", "dockup.log.>"),
+        publishes=("dockup.cmd.>", "dockup.rpc.>", "dockup.live.*.in", "$JS.API.INFO", f"$JS.API.STREAM.INFO.{subjects.COMMANDS}"),
+        subscribes=(subjects.OBSERVATION, "dockup.live.*.out", "dockup.log.>"),
         reads=(subjects.EVENTS, subjects.LOGS, subjects.DEADLETTER),
         buckets=_BUCKETS,
-        writes={subjects.DESIRED: ">", subjects.POLICIES: ">"},
+        writes={subjects.DESIRED: ">"},
     ),
     "builder": Grants(
         publishes=("dockup.log.>",),
@@ -43,19 +43,22 @@ GRANTS: dict[str, Grants] = {
         works=True,
     ),
     "runtime": Grants(
-        publishes=("dockup.log.>",),
+        publishes=("dockup.log.>", "dockup.live.*.out"),
+        subscribes=("dockup.live.*.in",),
         reads=(subjects.LOGS,),
         buckets=(subjects.DESIRED, subjects.APPLIED, subjects.LEASES, subjects.SCALE, subjects.ROUTES),
         writes={subjects.ROUTES: ">", subjects.LEASES: "runtime.>"},
     ),
     "metrics": Grants(
         publishes=(subjects.OBSERVATION,),
-        buckets=(subjects.DESIRED, subjects.POLICIES, subjects.SCALE),
+        subscribes=(subjects.TRAFFIC,),
+        buckets=(subjects.DESIRED, subjects.SCALE),
         writes={subjects.SCALE: ">"},
     ),
     "router": Grants(
-        buckets=(subjects.ROUTES, subjects.APPLIED, subjects.LEASES),
-        writes={subjects.APPLIED: ">", subjects.LEASES: "router.>"},
+        publishes=(subjects.TRAFFIC,),
+        buckets=(subjects.ROUTES, subjects.APPLIED, subjects.LEASES, subjects.SCALE, subjects.CERTIFICATES),
+        writes={subjects.APPLIED: ">", subjects.LEASES: "router.>", subjects.SCALE: ">", subjects.CERTIFICATES: ">"},
     ),
 }
 

@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import shlex
 import shutil
 from pathlib import Path
 
@@ -59,12 +60,12 @@ def _missing(found: list[Requirement]) -> str:
 
 
 def _commands(found: list[Requirement], standing: Standing, user: User) -> list[str]:
-    packages = " ".join(each.package for each in found)
     commands = []
     if found and user.apt:
-        commands += ["sudo apt-get update", f"sudo apt-get install -y {packages}"]
+        commands += ["sudo apt-get update", f"sudo apt-get install -y {shlex.join(name for each in found for name in each.packages)}"]
     elif found:
-        commands.append(f"this machine's way to install {packages} (the names in Debian)")
+        names = " ".join(each.package for each in found)
+        commands.append(f"this machine's way to install {names} (the names in Debian)")
     if standing is Standing.SILENT and ENGINE not in found:
         commands.append("sudo systemctl enable --now docker" if user.systemd else "sudo service docker start")
     if standing is not Standing.ANSWERS and not user.listed:

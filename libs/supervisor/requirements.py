@@ -13,22 +13,33 @@ from libs.supervisor.children import redis_server
 from libs.supervisor.problem import Problem
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_ENGINE_SETTINGS = Path("/etc/docker/daemon.json")
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _APT_SECONDS = 900
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
-    """`package` is the name in Debian and Ubuntu; `why` says what it does here."""
+    """`package` is the name in Debian and Ubuntu; `why` says what it does here.
+
+    `along`: packages that come with it where the distribution has them; where it has none of that name, the package itself holds it.
+    """
 
     name: str
     package: str
     why: str
+    along: tuple[str, ...] = ()
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What apt-get is told: an exact-name pattern that matches nothing asks for nothing."""
+        return (self.package, *(f"?exact-name({name})" for name in self.along))
 
 
 PROXY = Requirement(name="haproxy", package="haproxy", why="takes the apps' traffic")
 GIT = Requirement(name="git", package="git", why="fetches sources")
 CACHE = Requirement(name="redis-server", package="redis-server", why="keeps the latest samples")
-ENGINE = Requirement(name="dockerd", package="docker.io", why="runs the apps")
+# Debian 13 has the command line apart, it and Ubuntu 24.04 the part that builds.
+ENGINE = Requirement(name="dockerd", package="docker.io", why="runs the apps", along=("docker-cli", "docker-buildx"))
 
 
 def missing(*, engine: bool, cache: bool) -> list[Requirement]:
@@ -56,14 +67,24 @@ def install(found: list[Requirement], say: Callable[[str], None]) -> None:
     if shutil.which("apt-get") is None:
         raise Problem(f"missing on this machine, which has no apt-get: install {', '.join(packages)} (the names in Debian)")
     say(f"installing {', '.join(packages)} from the distribution")
+    if ENGINE in found:
+        settle_engine(_ENGINE_SETTINGS)
     with _nothing_starts_by_itself():
         _apt("update")
-        _apt("install", "-y", "--no-install-recommends", *packages, *_companions(found))
+        told = [name for each in found for name in each.packages]
+        _apt("install", "-y", "--no-install-recommends", *told, *_companions(found))
     if Path("/run/systemd/system").is_dir():
         # We run these two ourselves; the distribution's own instances would only take ports and memory.
         idle = [each.package for each in found if each in {PROXY, CACHE}]
         if idle:
             subprocess.run(["systemctl", "disable", "--now", *idle], check=False, capture_output=True)
+
+
+def settle_engine(path: Path) -> None:
+    """A new engine keeps its images as all before it did; what somebody has written there already stays."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"features": {"containerd-snapshotter": false}}\n', encoding="ascii")
 
 
 def _companions(found: list[Requirement]) -> list[str]:

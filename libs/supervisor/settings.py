@@ -12,10 +12,11 @@ import msgspec
 
 from libs.common.config import PREFIX, SettingError, load
 from libs.common.disks import Percent
-from libs.supervisor.home import SERVICES, Home, State, default_home
+from libs.supervisor.home import SERVICES, Home, State
+from libs.supervisor.place import default_home
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-_OF_THE_COMMAND_LINE = frozenset({"DOCKUP_URL", "DOCKUP_TOKEN", "DOCKUP_BACKUP_KEY"})
+OF_THE_COMMAND_LINE = frozenset({"DOCKUP_URL", "DOCKUP_TOKEN", "DOCKUP_APP", "DOCKUP_PASSWORD", "DOCKUP_BACKUP_KEY"})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +66,14 @@ def read_env_file(path: Path) -> dict[str, str]:
     return found
 
 
+def env_line(name: str, value: str) -> str:
+    """The line that `read_env_file` reads `value` from; `SettingError` where a line cannot hold it."""
+    if value.splitlines() != [value]:
+        raise SettingError(name, "has several lines; dockup.env takes one a setting")
+    plain = value == _unquote(value.strip())
+    return f"{name}={value}\n" if plain else f'{name}="{value}"\n'
+
+
 def _unquote(value: str) -> str:
     quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
     return value[1:-1] if quoted else value
@@ -93,7 +102,7 @@ def service_environment(service: str, home: Home, state: State, environ: Mapping
     }
     if service == "api":
         given["DOCKUP_NATS_SETUP_URL"] = environ.get("DOCKUP_NATS_SETUP_URL") or settings.nats_url or _nats_url("setup", state)
-    passed = {name: text for name, text in environ.items() if name not in _OF_THE_COMMAND_LINE}
+    passed = {name: text for name, text in environ.items() if name not in OF_THE_COMMAND_LINE}
     return {**passed, **given}
 
 
@@ -121,7 +130,7 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each `DOCKUP_` variable that nothing reads: most are misspelt."""
     kinds: list[type[msgspec.Struct]] = [Settings, *(kind for service in SERVICES if (kind := service_settings(service)))]
     known = {PREFIX + field.name.upper() for kind in kinds for field in msgspec.structs.fields(kind)}
-    known |= {"DOCKUP_HOME", *_OF_THE_COMMAND_LINE}
+    known |= {"DOCKUP_HOME", *OF_THE_COMMAND_LINE}
     sentences = []
     for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in known):
         near = difflib.get_close_matches(name, known, n=1)

@@ -19,10 +19,16 @@ from libs.supervisor.children import Child, start
 from libs.supervisor.home import Home
 from libs.supervisor.process import Process
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 TICK = 5.0
 GRACE = 10.0
 
 logger = structlog.get_logger()
+
+
+def hold_back() -> None:
+    """Let a word to end wait until there is a tree that ends with all that it has: for the time in which services are imported."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
 
 class Watched:
@@ -76,9 +82,10 @@ class Tree:
         receiver.settimeout(0)
         sender.settimeout(0)
         signal.set_wakeup_fd(sender.detach())
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ENDING:
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_renew)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         self._selector.register(receiver, selectors.EVENT_READ)
         return receiver
 
@@ -112,7 +119,9 @@ class Tree:
             return
         self._next_tick = monotonic() + TICK
         for log in sorted(self._home.logs.glob("*.log")):
-            logs.bound(log)
+            # One that went meanwhile, or a disk without room for the copy: the watch goes on, and the next tick tries again.
+            with contextlib.suppress(OSError):
+                logs.bound(log)
 
     def _start_due(self) -> None:
         for each in self._watched:
@@ -121,16 +130,31 @@ class Tree:
 
     def _bring_up(self, each: Watched) -> None:
         """Adopt the one that runs, else start one."""
+        if self._adopt(each):
+            return
+        each.pid = start(each.child, self._home)
+        if self._watch(each):
+            logger.info("child.started", child=each.child.name, pid=each.pid)
+
+    def _adopt(self, each: Watched) -> bool:
         found = process.running(self._home.pid_file(each.child.name))
-        each.pid = found.pid if found else start(each.child, self._home)
+        if found is None:
+            return False
+        each.pid = found.pid
+        if self._watch(each):
+            logger.info("child.adopted", child=each.child.name, pid=each.pid)
+        return True
+
+    def _watch(self, each: Watched) -> bool:
+        """False for an adopted one that ended just now."""
         each.since = monotonic()
         try:
             each.handle = os.pidfd_open(each.pid)
-        except ProcessLookupError:  # an adopted one that ended just now
+        except ProcessLookupError:
             each.due = 0.0
-            return
+            return False
         self._selector.register(each.handle, selectors.EVENT_READ, each)
-        logger.info("child.adopted" if found else "child.started", child=each.child.name, pid=each.pid)
+        return True
 
     def _ended(self, each: Watched) -> None:
         status = self._bury(each)
@@ -151,6 +175,9 @@ class Tree:
 
     def _stop(self) -> None:
         logger.info("supervisor.stopping")
+        for each in self._watched:
+            if not each.up:  # not yet: the word came before the first look
+                self._adopt(each)
         for rank in sorted({each.child.rank for each in self._watched}):
             self._stop_all([each for each in self._watched if each.up and each.child.rank == rank])
         logger.info("supervisor.stopped")

@@ -18,15 +18,15 @@ def text(home: Path, launcher: Path, user: str | None = None) -> str:
 Description=Dockup
 Wants=network-online.target docker.service
 After=network-online.target docker.service
+# What was wrong at boot (a port, the disk, an engine elsewhere) may be right a minute later: there is no last try.
+StartLimitIntervalSec=0
 
 [Service]
 {f"User={user}{chr(10)}" if user else ""}Environment={_quoted(f"DOCKUP_HOME={home}")}
 ExecStart={_quoted(str(launcher)).replace("$", "$$")} up
 KillMode=process
 Restart=on-failure
-RestartSec=1
-# A wrong setting: starting again would not help.
-RestartPreventExitStatus=2
+RestartSec=3
 TimeoutStartSec=infinity
 TimeoutStopSec=60
 LimitNOFILE=1048576
@@ -42,21 +42,45 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"'
 
 
+def governs(home: Home, launcher: Path) -> bool:
+    """Whether systemd has a unit for this very installation, and takes orders from this user."""
+    if os.geteuid() != 0 or not _systemd() or not UNIT.exists():
+        return False
+    ours = text(home.root, launcher).splitlines()
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    return not any(line.startswith("User=") for line in lines) and all(
+        line in lines for line in ours if line.startswith(("Environment=", "ExecStart="))
+    )
+
+
+def start() -> None:
+    """Have systemd start it. What comes of that is to be seen; `Problem` when it refuses."""
+    _systemctl("start", "dockup")
+
+
+def _systemd() -> bool:
+    return Path("/run/systemd/system").is_dir()
+
+
+def _systemctl(*arguments: str) -> None:
+    done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Problem(f"systemctl {' '.join(arguments)} failed: {done.stderr.strip()}")
+
+
 def install(home: Home, launcher: Path) -> list[str]:
     """Write and enable the unit, or say what to do where that is not ours to do. Returns lines for the user."""
     root = os.geteuid() == 0
-    if not Path("/run/systemd/system").is_dir():
+    if not _systemd():
         return _by_hand(home, launcher, root=root)
     if not root:
         return _for_root_to_do(home, launcher)
     UNIT.write_text(text(home.root, launcher), encoding="utf-8")
-    for command in (["systemctl", "daemon-reload"], ["systemctl", "enable", "dockup"]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise Problem(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    _systemctl("daemon-reload")
+    _systemctl("enable", "dockup")
     return [
         f"wrote {UNIT} and enabled it: a reboot brings Dockup back",
-        f"to hand a running Dockup over to systemd: {_shell(launcher)} down && systemctl start dockup",
+        f"to hand a running Dockup over to systemd now: {_shell(launcher)} down && systemctl start dockup",
         f"to undo this: systemctl disable dockup && rm {UNIT} && systemctl daemon-reload",
     ]
 

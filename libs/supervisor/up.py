@@ -11,14 +11,16 @@ from typing import NoReturn
 
 import msgspec
 
-from libs.supervisor import engine, ordinary, ports, process, ready, requirements, schema, settings, welcome
-from libs.supervisor.home import Home, State
+from libs.common.config import PREFIX
+from libs.supervisor import engine, ordinary, ports, process, ready, requirements, schema, settings, unit, welcome
+from libs.supervisor.home import LAUNCHER, Home, State
 from libs.supervisor.ours import ours
 from libs.supervisor.problem import Problem
 from libs.supervisor.progress import Progress
 
 _READY_SECONDS = 90.0
 _CLAIM_SECONDS = 20.0
+_SYSTEMD_SECONDS = 60.0
 # A supervisor that is killed comes back at once and adopts what runs; 0 is an orderly end, 2 a wrong setting.
 _GUARD = 'while :; do "$@"; code=$?; case $code in 0|2) exit "$code";; esac; sleep 0.2; done'
 _SUPERVISOR = (sys.executable, "-P", "-m", "libs.supervisor")
@@ -33,8 +35,11 @@ def up(*, detach: bool) -> int:
         if process.running(home.pid_file("supervisor")):
             return _find_first(home, progress)
         state = prepare(home, progress)
-        if detach:
+        by_systemd = detach and _is_systemds(home)
+        if detach and not by_systemd:
             _start_detached(home)
+    if by_systemd:
+        _start_by_systemd(home)
     if not detach:
         _become_supervisor(home, state, progress)
     return _report(home, state, progress)
@@ -107,6 +112,24 @@ def _start_detached(home: Home) -> None:
         if guard.poll() is not None or monotonic() > until:
             raise Problem(f"the supervisor did not start; its log is {home.log('supervisor')}")
         sleep(0.02)
+
+
+def _is_systemds(home: Home) -> bool:
+    """After `install` systemd has the watch, over what is started by hand too; not over settings of this shell, which it lacks."""
+    kept = {**settings.read_env_file(home.settings_file), "DOCKUP_HOME": str(home.root)}
+    own = {name: text for name, text in settings.environment(home).items() if name.startswith(PREFIX)}
+    lacking = {name for name, text in own.items() if kept.get(name) != text} - settings.OF_THE_COMMAND_LINE
+    return not lacking and unit.governs(home, LAUNCHER)
+
+
+def _start_by_systemd(home: Home) -> None:
+    """Its own `up` comes to the supervisor by the same way; the lock must be free for it."""
+    unit.start()
+    until = monotonic() + _SYSTEMD_SECONDS
+    while not process.running(home.pid_file("supervisor")):
+        if monotonic() > until:
+            raise Problem("systemd did not bring the supervisor up; see: journalctl -u dockup")
+        sleep(0.1)
 
 
 def _become_supervisor(home: Home, state: State, progress: Progress) -> NoReturn:

@@ -32,6 +32,14 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sweep(folder: Path) -> None:
+    """Remove the beginnings of backups that processes which were killed left there."""
+    for draft in folder.glob(".dockup-*.age.*"):
+        pid = draft.name.rpartition(".")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            draft.unlink(missing_ok=True)
+
+
 def write(folder: Path, target: Path, recipient: pyrage.x25519.Recipient) -> None:
     """Pack `folder` into `target`, which is there whole or not at all."""
     draft = target.with_name(f".{target.name}.{os.getpid()}")

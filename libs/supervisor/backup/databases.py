@@ -6,10 +6,11 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from libs.supervisor.problem import Problem
 
+_OF_SQLALCHEMY = {"async_fallback", "prepared_statement_cache_size"}
 _PAGES = 2_000
 """SQLite copies so many pages at a time, and others may write in between."""
 
@@ -44,15 +45,22 @@ def load_postgres(url: str, source: Path) -> None:
     _run("pg_restore", url, "--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error", str(source))
 
 
+def plain_url(url: str) -> str:
+    """A `DOCKUP_DATABASE_URL` as PostgreSQL's own programs take it: SQLAlchemy's driver says `ssl` for their `sslmode`."""
+    parts = urlsplit(url)
+    query = [("sslmode" if name == "ssl" else name, text) for name, text in parse_qsl(parts.query) if name not in _OF_SQLALCHEMY]
+    return urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
+
+
 def _run(program: str, url: str, *arguments: str) -> None:
     """The password goes by the environment: a process list shows arguments."""
     if shutil.which(program) is None:
         raise Problem(f"{program} is missing: it copies the PostgreSQL database. Run this first: sudo apt-get install -y postgresql-client")
-    parts = urlsplit(url)
-    plain = urlunsplit(("postgresql", parts.netloc.replace(f":{parts.password}@", "@"), parts.path, parts.query, ""))
+    parts = urlsplit(plain_url(url))
+    plain = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")))
     done = subprocess.run(
         [program, f"--dbname={plain}", *arguments],
-        env={**os.environ, "PGPASSWORD": parts.password or ""},
+        env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

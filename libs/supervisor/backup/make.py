@@ -1,7 +1,6 @@
 """`dockup backup`: everything that this installation cannot make again, in one encrypted file, while it runs."""
 
 import sqlite3
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -9,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from libs.common import clock
-from libs.common.service import VERSION
+from libs.common.version import VERSION
 from libs.supervisor import settings
 from libs.supervisor.backup import archive, images, keys, parts
+from libs.supervisor.backup.scratch import scratch
 from libs.supervisor.home import Home
 from libs.supervisor.problem import Problem
 
@@ -24,12 +24,13 @@ def backup(home: Home, target: Path | None, say: Say, *, with_images: bool) -> P
         raise Problem(f"there is no Dockup in {home.root}")
     path = target or home.backups / f"dockup-{clock.now()[:19].replace(':', '')}Z.age"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    archive.sweep(path.parent)
     recipient, secret = keys.recipient(home)
     if secret:
         _show_once(secret, say)
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=home.root) as scratch:
-        _gather(home, settings.environment(home), Path(scratch), say, with_images=with_images)
-        archive.write(Path(scratch), path, recipient)
+    with scratch(home, "backup") as folder:
+        _gather(home, settings.environment(home), folder, say, with_images=with_images)
+        archive.write(folder, path, recipient)
     say(f"wrote {path} ({path.stat().st_size / 1024**2:.1f} MB)")
     return path
 
@@ -51,6 +52,9 @@ def _gather(home: Home, environ: Mapping[str, str], folder: Path, say: Say, *, w
     if with_images:
         held = images.save(settings.settings_of(environ).docker_host, _apps(folder, home), folder)
         say(f"images: {len(held)}")
+    if (left_out := _volumes(folder)) != 0:
+        many = "" if left_out is None else f": {left_out}"
+        say(f"volumes whose data is not in it{many} (they have backups of their own: docs/operations.md, Volumes)")
     manifest = parts.Manifest(
         format=parts.FORMAT,
         version=VERSION,
@@ -63,13 +67,23 @@ def _gather(home: Home, environ: Mapping[str, str], folder: Path, say: Say, *, w
     (folder / parts.MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
+def _volumes(folder: Path) -> int | None:
+    """How many there are, by the copy of the database; None where that is a server's."""
+    copy = folder / parts.DATABASE
+    if not copy.exists():
+        return None
+    with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as database:
+        (count,) = database.execute("SELECT count(*) FROM volumes").fetchone()
+    return int(count)
+
+
 def _apps(folder: Path, home: Home) -> list[str]:
     """The apps that are there, by the copy of the database; with PostgreSQL by what the API says."""
     copy = folder / parts.DATABASE
     if copy.exists():
         with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as database:
             return [app_id for (app_id,) in database.execute("SELECT id FROM apps WHERE gone_at IS NULL")]
-    from libs.cli.client import every  # noqa: PLC0415 - only where it is needed
+    from libs.cli.machine.client import every  # noqa: PLC0415 - only where it is needed
 
     del home
     return [str(app["id"]) for app in every("/apps")]

@@ -15,10 +15,11 @@ POSTGRES = "database.pgdump"
 DATABASE = "api/dockup.db"
 FORMAT = 1
 
-# Files and folders that are copied as they are. Sockets and pid files are of this run alone.
+# Files and folders that are copied as they are.
 _PLAIN = ("state.json", "dockup.env", "credentials.json", "backup.recipient", "router", "runtime")
 _SQLITE = (DATABASE, "metrics/history.db")
-_NOT_KEPT = {".sock", ".pid", ".lock"}
+OF_THIS_RUN = frozenset({".sock", ".pid", ".lock"})
+"""Sockets and pid files: a backup has no use for them."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         for child in sorted(source.iterdir()):
             _copy(child, target / child.name)
-    elif source.is_file() and source.suffix not in _NOT_KEPT:
+    elif source.is_file() and source.suffix not in OF_THIS_RUN:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
         target.chmod(source.stat().st_mode & 0o700)

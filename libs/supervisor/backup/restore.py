@@ -2,17 +2,20 @@
 
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyrage
+
 from libs.common import clock
 from libs.supervisor import children, process, settings
 from libs.supervisor.backup import archive, databases, images, keys, parts, streams
+from libs.supervisor.backup.scratch import scratch
 from libs.supervisor.home import SERVICES, Home
 from libs.supervisor.problem import Problem
+from libs.supervisor.up import alone
 
 Say = Callable[[str], None]
 _BUS_SECONDS = 10.0
@@ -23,23 +26,28 @@ def restore(home: Home, source: Path, key_file: Path | None, say: Say, *, replac
     """Unpack, check, then put into place. What was there before is moved aside, never overwritten; a failure leaves it as it was."""
     if not source.is_file():
         raise Problem(f"there is no file {source}")
-    _refuse_to_replace(home, replace=replace)
-    identity = keys.identity(key_file)
-    home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=home.root) as scratch:
-        folder = Path(scratch)
+    for folder in (home.root, home.run):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # No `up` begins meanwhile: systemd, for one, may be trying.
+    with alone(home):
+        _refuse_to_replace(home, replace=replace)
+        _restore(home, source, keys.identity(key_file), say)
+    say("restored; now: dockup up --detach")
+    say("if containers of this installation run that are newer, writes wait until `dockup recover` says what wins")
+
+
+def _restore(home: Home, source: Path, identity: pyrage.x25519.Identity, say: Say) -> None:
+    with scratch(home, "restore") as folder:
         manifest = archive.read(source, folder, identity)
         say(f"the backup is whole: made {manifest.created_at} by Dockup {manifest.version}")
         if (folder / parts.DATABASE).exists():
             databases.check_sqlite(folder / parts.DATABASE)
         _restore_streams(folder, folder / "nats", say)
         if manifest.images:
-            docker_host = settings.settings_of(settings.environment(home)).docker_host
+            docker_host = settings.settings_of(_told(folder)).docker_host
             say(f"images: {images.load(docker_host, manifest.images, folder)}")
-        _restore_postgres(home, folder)
+        _restore_postgres(folder)
         _put_into_place(home, folder, say)
-    say("restored; now: dockup up --detach")
-    say("if containers of this installation run that are newer, writes wait until `dockup recover` says what wins")
 
 
 def _refuse_to_replace(home: Home, *, replace: bool) -> None:
@@ -82,19 +90,26 @@ def _address(server: "subprocess.Popen[bytes]", ports: Path) -> str:
     raise Problem("a bus to restore the streams into did not start")
 
 
-def _restore_postgres(home: Home, folder: Path) -> None:
+def _told(folder: Path) -> dict[str, str]:
+    """What the next `up` goes by: the settings of the backup under those of this shell. Those that are there now are moved aside."""
+    return settings.environment(Home(folder))
+
+
+def _restore_postgres(folder: Path) -> None:
     dump = folder / parts.POSTGRES
     if not dump.exists():
         return
-    environ = {**settings.read_env_file(folder / "dockup.env"), **settings.environment(home)}
-    url = environ.get("DOCKUP_DATABASE_URL", "")
+    url = _told(folder).get("DOCKUP_DATABASE_URL", "")
     if not url.startswith("postgresql"):
         raise Problem("the backup holds a PostgreSQL database; say where it goes with DOCKUP_DATABASE_URL")
     databases.load_postgres(url, dump)
 
 
 def _put_into_place(home: Home, folder: Path, say: Say) -> None:
-    """Each part by one rename, the state file last: without it the folder counts as empty."""
+    """Each part by one rename, the state file last: without it the folder counts as empty.
+
+    A proxy that serves meanwhile is known, and reached, by what it has in its folder: that stays.
+    """
     aside = home.root / f"before-restore-{clock.now()[:19].replace(':', '')}Z"
     for name in ("state.json", *_RESTORED):
         if (home.root / name).exists():
@@ -103,5 +118,9 @@ def _put_into_place(home: Home, folder: Path, say: Say) -> None:
     for name in (*_RESTORED, "state.json"):
         if (folder / name).exists():
             (folder / name).rename(home.root / name)
+    for path in (aside / "router").glob("*"):
+        if path.suffix in parts.OF_THIS_RUN:
+            home.router.mkdir(mode=0o700, exist_ok=True)
+            path.rename(home.router / path.name)
     if aside.exists():
         say(f"what was there before is in {aside}")

@@ -132,7 +132,7 @@ def _port(patient: Patient, name: str, port: int, is_ours: ports.Ours) -> Findin
     others = ", ".join(f"{ports.name_of(pid)} (pid {pid})" for pid in held if not is_ours(pid))
     if others:
         how = "end it, or set the port's DOCKUP_…_PORT to another one"
-        return problem("ports", f"{name}: {port} is {'shared with' if patient.up else 'taken by'} {others}", how)
+        return problem("ports", f"{name}: {port} is taken by {others}", how)
     if patient.up and not ports.is_heard(port):
         return problem("ports", f"{name}: nothing listens on {port}", f"see: dockup logs {'router' if name.startswith('http') else name}")
     return None

@@ -9,6 +9,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from libs.supervisor.backup.databases import plain_url
+
 _APPS = "SELECT id, slug, gone_at IS NOT NULL FROM apps"
 _RECOVERY = "SELECT value FROM meta WHERE name = 'recovery'"
 _SECONDS = 5.0
@@ -59,7 +61,7 @@ def _sqlite(file: Path) -> Records:
 
 
 async def _postgres(url: str) -> Records:
-    connection = await asyncpg.connect(url.replace("+asyncpg", "", 1))
+    connection = await asyncpg.connect(plain_url(url))
     try:
         version = await connection.fetchval("SHOW server_version")
         schema = await connection.fetchval("SELECT version_num FROM alembic_version")

@@ -24,6 +24,8 @@ _SECONDS = 3
 _SHOWN = 3
 _RENEWED_BEFORE = timedelta(days=25)
 """The router renews 30 days before the end: what is older than this was not renewed."""
+_RENEWED_SHARE = 1 / 4
+"""Of its life: what an authority issued is renewed with a third of it left."""
 _BACKUP_AGE = timedelta(days=7)
 _DOWN = "not looked at: Dockup is down"
 FAULTS = (nats.errors.Error, nats.js.errors.Error, RedisError, OSError, TimeoutError)
@@ -113,25 +115,27 @@ async def certificates(patient: Patient) -> list[Finding]:
     if patient.environ.get("DOCKUP_TLS") == "off":
         return [skipped("certificates", "none: DOCKUP_TLS is off")]
     files = [patient.home.root_certificate, *sorted((patient.home.router / "certs").glob("*.pem"))]
-    ends = {path.name: _end(path) for path in files if path.exists()}
-    if not ends:
+    lives = {path.name: _life(path) for path in files if path.exists()}
+    if not lives:
         return [skipped("certificates", "there are none yet")]
-    if unreadable := [name for name, end in ends.items() if end is None]:
+    if unreadable := [name for name, life in lives.items() if life is None]:
         return [problem("certificates", f"cannot be read: {', '.join(unreadable)}", "remove the file; the router makes it anew")]
-    first, end = min(((name, end) for name, end in ends.items() if end), key=lambda each: each[1])
+    first, (begin, end) = min(((name, life) for name, life in lives.items() if life), key=lambda each: each[1][1])
     left = end - datetime.now(UTC)
-    text = f"{len(ends)}, the first to end is {first} on {end:%Y-%m-%d}"
-    how = "they are renewed 30 days before: start Dockup, and see: dockup logs router"
+    text = f"{len(lives)}, the first to end is {first} on {end:%Y-%m-%d}"
+    how = "they are renewed before that: start Dockup, and see: dockup logs router"
     if left < timedelta():
         return [problem("certificates", f"{text}: it has ended", how)]
-    return [warning("certificates", f"{text}, in {left.days} days", how) if left < _RENEWED_BEFORE else ok("certificates", text)]
+    is_late = left < min(_RENEWED_BEFORE, (end - begin) * _RENEWED_SHARE)
+    return [warning("certificates", f"{text}, in {left.days} days", how) if is_late else ok("certificates", text)]
 
 
-def _end(path: Path) -> datetime | None:
+def _life(path: Path) -> tuple[datetime, datetime] | None:
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+        found = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError):
         return None
+    return found.not_valid_before_utc, found.not_valid_after_utc
 
 
 async def recovery(patient: Patient) -> list[Finding]:
