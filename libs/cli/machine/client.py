@@ -26,16 +26,6 @@ def ask(method: str, path: str, body: object = None, *, timeout: float = _TIMEOU
     return dict(answer)
 
 
-def text(path: str) -> str | None:
-    """A text of `/api/v1`; None where there is none."""
-    status, body = _request("GET", path, None, _TIMEOUT)
-    if status == http.HTTPStatus.NOT_FOUND:
-        return None
-    if status != http.HTTPStatus.OK:
-        raise Problem(f"the API answered {status} for {path}; see: dockup status")
-    return body.decode("utf-8", errors="replace")
-
-
 def _request(method: str, path: str, body: bytes | None, timeout: float) -> tuple[int, bytes]:
     home = find_home()
     state = home.load() if home.state_file.exists() else None

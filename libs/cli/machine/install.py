@@ -2,24 +2,33 @@
 
 import os
 
-import typer
+import click
 
 from libs.common.config import PREFIX
 from libs.supervisor import unit
 from libs.supervisor.home import LAUNCHER, Home, write_durably
-from libs.supervisor.settings import find_home, read_env_file
+from libs.supervisor.settings import OF_THE_COMMAND_LINE, check, env_line, environment, find_home, read_env_file, settings_of
 
-_NOT_KEPT = frozenset({"DOCKUP_HOME", "DOCKUP_URL", "DOCKUP_TOKEN", "DOCKUP_BACKUP_KEY"})
+_NOT_KEPT = OF_THE_COMMAND_LINE | {"DOCKUP_HOME"}
 
 
 def install() -> int:
     home = find_home()
     home.prepare()
+    _check(home)
     if kept := _keep_settings(home):
-        typer.echo(f"kept in {home.settings_file}: {', '.join(kept)}")
+        click.echo(f"kept in {home.settings_file}: {', '.join(kept)}")
     for line in unit.install(home, LAUNCHER):
-        typer.echo(line)
+        click.echo(line)
     return 0
+
+
+def _check(home: Home) -> None:
+    """A wrong setting that is kept would stop every start from then on."""
+    environ = environment(home)
+    settings_of(environ)
+    if home.state_file.exists() and (state := home.load()).ports is not None:
+        check(home, state, environ)
 
 
 def _keep_settings(home: Home) -> list[str]:
@@ -32,6 +41,6 @@ def _keep_settings(home: Home) -> list[str]:
     }
     if new:
         before = home.settings_file.read_bytes() if home.settings_file.exists() else b""
-        added = "".join(f"{name}={text}\n" for name, text in new.items()).encode()
+        added = "".join(env_line(name, text) for name, text in new.items()).encode()
         write_durably(home.settings_file, before + (b"" if before.endswith(b"\n") or not before else b"\n") + added)
     return list(new)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from cryptography.fernet import Fernet
 
-from libs.cli.client import ask
+from libs.cli.machine.client import ask
 from libs.common.secrets import key_ids, split
 from libs.supervisor import process
 from libs.supervisor.home import Home, State

@@ -2,8 +2,8 @@
 
 import asyncio
 
+import click
 import msgspec
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -27,7 +27,7 @@ def doctor(*, as_json: bool, remove_strays: bool, yes: bool) -> int:
     found = asyncio.run(examine(patient))
     worst = max((list(Level).index(finding.level) for finding in found), default=1)
     if as_json:
-        typer.echo(msgspec.json.encode({"status": list(Level)[worst], "checks": found}))
+        click.echo(msgspec.json.encode({"status": list(Level)[worst], "checks": found}))
     else:
         _show(patient, found)
     return int(list(Level)[worst] is Level.PROBLEM)
@@ -38,13 +38,13 @@ def _remove(patient: Patient, *, yes: bool, quiet: bool) -> bool:
     if not strays:
         return True
     if patient.records and patient.records.recovery:
-        typer.echo("dockup: nothing is removed while recovery is needed; see: dockup recover", err=True)
+        click.echo("dockup: nothing is removed while recovery is needed; see: dockup recover", err=True)
         return False
-    if not yes and not typer.confirm(f"Remove {', '.join(strays)}?", err=True):
+    if not yes and not click.confirm(f"Remove {', '.join(strays)}?", err=True):
         return False
     names = asyncio.run(ward.remove(patient))
     if not quiet:
-        typer.echo(f"removed {', '.join(names)}")
+        click.echo(f"removed {', '.join(names)}")
     return True
 
 

@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-import typer
+import click
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test(arguments: list[str]) -> int:
-    """Return the first status that is not 0; every check runs even so, but the tests wait for clean checks when none was named."""
+    """Return the first status that is not 0: what comes after that does not run."""
     checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
     for check in checks:
         if status := _run([sys.executable, "-m", *check]):
@@ -20,8 +20,8 @@ def test(arguments: list[str]) -> int:
 
 
 def _run(command: list[str]) -> int:
-    typer.echo(f"• {' '.join(command[2:])}")
+    click.echo(f"• {' '.join(command[2:])}")
     start = monotonic()
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
-    typer.echo(f"  {monotonic() - start:.0f} s, exit status {status}")
+    click.echo(f"  {monotonic() - start:.0f} s, exit status {status}")
     return status

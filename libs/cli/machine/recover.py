@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from libs.cli.client import ask
+from libs.cli.machine.client import ask
 
 _PATH = "/system/recovery"
 _WORDS = {

@@ -4,7 +4,7 @@ from io import BufferedReader
 from pathlib import Path
 from time import sleep
 
-import typer
+import click
 
 from libs.supervisor.home import Home
 from libs.supervisor.logs import tail
@@ -38,7 +38,7 @@ def _files(home: Home, service: str | None) -> list[Path]:
 
 
 def _print(file: Path, line: str, *, named: bool) -> None:
-    typer.echo(f"{file.stem:<10} {line}" if named else line)
+    click.echo(f"{file.stem:<10} {line}" if named else line)
 
 
 def _follow(files: list[Path]) -> None:
