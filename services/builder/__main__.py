@@ -14,7 +14,9 @@ from libs.common.messages.builder import CheckRegistry, RegistryChecked
 from libs.common.secrets import Vault
 from libs.common.worker import Worker
 from services.builder import registry, work
-from services.builder.build import cache, limits
+from services.builder.build import cache, claims, limits
+from services.builder.build.bases import Bases
+from services.builder.build.claims import Claims
 from services.builder.build.limits import Limits
 from services.builder.build.run import Builder
 from services.builder.desired import Deleted
@@ -69,13 +71,13 @@ async def _site(settings: Settings, bus: Bus, engine: Engine, deleted: Deleted) 
         await bus.say(event, event.app_id)
 
     home = Path(settings.home)
+    allowed = egress.parse(settings.egress_allow)
     room = Room(engine, settings.docker_host, settings.disk_full_percent)
     values = limits.wanted(
         await patiently(engine.info), memory_mb=settings.build_memory_mb, cpus=settings.build_cpus, pids=settings.build_pids
     )
-    held = Limits(values, home / work.FOLDER / "limits.json")
-    # What a builder that was killed in mid-build left.
-    held.restore()
+    held = Limits(values, Claims(claims.folder(home)))
+    held.settle()
     return Site(
         engine=engine,
         bus=bus,
@@ -83,10 +85,17 @@ async def _site(settings: Settings, bus: Bus, engine: Engine, deleted: Deleted) 
         deleted=deleted,
         room=room,
         vault=Vault(settings.secret_key),
-        builder=Builder(settings.docker_host, held, room, seconds=settings.build_seconds, disk_mb=settings.build_disk_mb),
+        builder=Builder(
+            settings.docker_host,
+            held,
+            room,
+            seconds=settings.build_seconds,
+            disk_mb=settings.build_disk_mb,
+            bases=Bases(Door(engine, home), allowed),
+        ),
         turns=work.Turns(home, settings.builds_at_once),
         home=home,
-        allowed=egress.parse(settings.egress_allow),
+        allowed=allowed,
         limits=fetch.Limits(seconds=settings.clone_seconds, bytes=settings.source_max_mb * _MEGABYTE, files=settings.source_max_files),
         base_images=settings.replaced_images,
     )

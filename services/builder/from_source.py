@@ -14,7 +14,7 @@ from libs.common.engine import images
 from libs.common.engine.connect import Engine
 from libs.common.engine.images import ImageSeen
 from libs.common.errors import Retry
-from libs.common.image_names import held_as
+from libs.common.image_names import held_as, repository, tag
 from libs.common.messages.builder import (
     BuildImage,
     DockerfileWritten,
@@ -25,21 +25,23 @@ from libs.common.messages.builder import (
     RegistryLogin,
     SourceFetched,
 )
+from libs.common.references import filled
 from libs.common.secrets import UnreadableError, Vault, is_secret_name
 from services.builder import detect, words, work
 from services.builder.build.log import BuildLog
 from services.builder.build.progress import Progress
-from services.builder.build.run import LABEL, Builder, Job
+from services.builder.build.run import LABEL, PROCFILE, Builder, Job
 from services.builder.desired import Deleted
 from services.builder.failed import Failed, because
 from services.builder.patience import patiently
 from services.builder.room import Room
-from services.builder.source import tree
+from services.builder.source import procfile, tree
 from services.builder.source.fetch import Limits, Source, Wanted, fetch
 from services.builder.words import Say
 from services.builder.work import Turns
 
 _TURN_SECONDS = 1.0
+_commands = msgspec.json.Decoder(procfile.Commands)
 
 logger = structlog.get_logger()
 
@@ -66,13 +68,20 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
     login: GitLogin | None
     env: dict[str, str]
+    shared: dict[str, str]
     logins: list[RegistryLogin]
 
     def secrets(self, message: BuildImage) -> list[str]:
         """Values that are masked wherever they are printed."""
         named = {*message.env_secret, *message.secrets}
-        found = [value for name, value in self.env.items() if name in named or is_secret_name(name)]
+        values = [*filled(self.env, self.shared).items(), *self.shared.items()]
+        found = [value for name, value in values if name in named or is_secret_name(name)]
         return [*found, *([self.login.password] if self.login else []), *(login.password for login in self.logins)]
+
+    def mounted(self, message: BuildImage) -> dict[str, str]:
+        """What a step may mount, by name."""
+        env = filled(self.env, self.shared)
+        return {name: env[name] for name in message.secrets if name in env}
 
 
 async def build_image(message: BuildImage, *, site: Site) -> None:
@@ -81,6 +90,7 @@ async def build_image(message: BuildImage, *, site: Site) -> None:
     Nobody waits for it any more: it is given up, every process of it ended, and nothing is said.
     """
     if site.deleted.drops(message.app_id, message.release):
+        await _clear(message, site)
         return
     with site.turns.turn(message.app_id) as mine:
         if not mine:
@@ -88,12 +98,20 @@ async def build_image(message: BuildImage, *, site: Site) -> None:
         await site.say(words.started(message))
         # The turn is over when every process of the build has ended.
         end = await site.deleted.unless_dropped(_end(message, site), message.app_id, message.release)
+        await _clear(message, site, is_kept=isinstance(end, ImageReady))
         if end is None:
             logger.info("build.given_up", app_id=message.app_id, release=message.release)
         else:
             await site.say(end)
     if site.deleted.drops(message.app_id, message.release):
+        await _clear(message, site)
+
+
+async def _clear(message: BuildImage, site: Site, *, is_kept: bool = False) -> None:
+    """Nothing of the deployment stays but an image that is kept: not what a build that was given up or killed came to without a name."""
+    if not is_kept:
         await patiently(lambda: images.untag(site.engine, held_as(message.app_id, message.release)))
+    await patiently(lambda: images.remove_unnamed(site.engine, f"{LABEL}={message.deployment_id}"))
 
 
 async def _end(message: BuildImage, site: Site) -> ImageReady | ImageFailed:
@@ -103,7 +121,12 @@ async def _end(message: BuildImage, site: Site) -> ImageReady | ImageFailed:
             seen = await _logged(message, opened, site)
     except Failed as error:
         return words.failed(message, error.failure)
-    return words.ready(message, seen, digest=None, found=False)
+    return words.ready(message, seen, digest=None, found=False, procfile=_procfile_of(seen))
+
+
+def _procfile_of(seen: ImageSeen) -> procfile.Commands:
+    """Read the label back; another builder makes none."""
+    return _commands.decode(seen.labels.get(PROCFILE) or "{}")
 
 
 async def _held(message: BuildImage, site: Site) -> ImageSeen | None:
@@ -117,6 +140,7 @@ def _open(message: BuildImage, vault: Vault) -> Opened:
         return Opened(
             login=vault.open(message.login, GitLogin) if message.login else None,
             env=vault.open(message.env, dict[str, str]) if message.env else {},
+            shared=vault.open(message.shared, dict[str, str]) if message.shared else {},
             logins=vault.open(message.registries, list[RegistryLogin]) if message.registries else [],
         )
     except UnreadableError as error:
@@ -157,20 +181,32 @@ async def _make(message: BuildImage, opened: Opened, site: Site, log: BuildLog, 
         commit=source.commit,
         work=folder,
         logins=opened.logins,
-        secrets={name: opened.env[name] for name in message.secrets if name in opened.env},
+        secrets=opened.mounted(message),
+        procfile=_processes(message, log, source, context),
     )
     reporting = asyncio.create_task(words.report(lambda: _told(message, progress), site.say))
     try:
-        await site.builder.build(job, log, progress)
-    except Failed:
-        # The engine may have been quicker with the image than we with refusing it.
-        await patiently(lambda: images.untag(site.engine, held_as(message.app_id, message.release)))
-        raise
+        built = await site.builder.build(job, log, progress)
     finally:
         reporting.cancel()
-    seen = await patiently(lambda: images.find(site.engine, held_as(message.app_id, message.release)))
+    return await _name(message, built, site.engine)
+
+
+def _processes(message: BuildImage, log: BuildLog, source: Source, context: Path) -> procfile.Commands:
+    """Those of the Procfile; another builder has its own way with it."""
+    found = procfile.read(source.top, context) if message.builder == "auto" else {}
+    if found:
+        log.say(f"The Procfile names {', '.join(sorted(found))}.")
+    return found
+
+
+async def _name(message: BuildImage, built: str, engine: Engine) -> ImageSeen:
+    """Hold the image by its private name: it has none before it is finished."""
+    seen = await patiently(lambda: images.find(engine, built))
     if seen is None:
         raise Retry("the image went away as soon as it was built")
+    if held_as(message.app_id, message.release) not in seen.repo_tags:
+        await patiently(lambda: images.tag(engine, seen.id, repository(message.app_id), tag(message.release)))
     return seen
 
 

@@ -41,8 +41,7 @@ class Door:
     @contextlib.asynccontextmanager
     async def private(self, reference: Reference) -> AsyncIterator[None]:
         """Pull and hold the image in this block: at its end the engine knows it by no name of the registry's."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._known(reference).touch(mode=0o600)
+        self.note(reference)
         path = self._path(reference)
         with _closed(path) as left:
             await self._clear(left)
@@ -52,6 +51,11 @@ class Door:
             finally:
                 await self._clear(reference.text)
                 path.unlink(missing_ok=True)
+
+    def note(self, reference: Reference) -> None:
+        """An image of the repository is pulled with a login."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._known(reference).touch(mode=0o600)
 
     def was_private(self, reference: Reference) -> bool:
         """Whether it is a digest of a repository that was pulled from with a login: the engine may give it to anybody who asks again."""

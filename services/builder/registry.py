@@ -1,13 +1,15 @@
 """Does a registry take a login, and give an image to it? Asked as the engine asks: Basic, or the token of its realm (RFC 6750, 7617)."""
 
 import re
-import ssl
+from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 import httpx
 
 from libs.common import egress
+from libs.common.address import PORTS, Address, address_of
+from libs.common.asking import ASKING_ERRORS, asked
 from libs.common.egress import AddressRefused, Allowed, HostUnknown, Route
 from libs.common.image_names import HUB, registry_of
 from libs.common.messages.builder import CheckRegistry, RegistryChecked, RegistryLogin
@@ -26,7 +28,6 @@ _KINDS = (
 _ACCEPT = ", ".join([*(f"application/{kind}+json" for kind in _KINDS), "application/json"])
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _HUB_API = "registry-1.docker.io"
-_HTTPS, _HTTP = 443, 80
 _REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
@@ -69,7 +70,7 @@ async def check_egress(reference: Reference, allowed: Allowed) -> None:
     server, _ = registry_of(reference.name)
     host, _, port = server.partition(":")
     try:
-        await egress.resolve(host, int(port or _HTTPS), allowed)
+        await egress.resolve(host, int(port or PORTS["https"]), allowed)
     except AddressRefused as error:
         raise because("address_refused", f"{error}.") from error
     except HostUnknown:
@@ -79,7 +80,7 @@ async def check_egress(reference: Reference, allowed: Allowed) -> None:
 async def _ask(server: str, path: str, login: RegistryLogin | None, allowed: Allowed) -> None:
     try:
         answer = await _Registry(server, login, allowed).ask(path)
-    except (httpx.HTTPError, ssl.SSLError, OSError) as error:
+    except ASKING_ERRORS as error:
         raise _Answered("registry_unreachable", f"{server}: {error or type(error).__name__}.") from error
     _judge(answer, server)
 
@@ -101,34 +102,32 @@ class _Registry:
         self._basic = httpx.BasicAuth(login.username, login.password) if login else None
 
     async def ask(self, path: str) -> httpx.Response:
-        url, answer = await self._first(path)
+        address, answer = await self._first(path)
         if answer.status_code != HTTPStatus.UNAUTHORIZED:
             return answer
         kind, _, parameters = answer.headers.get("www-authenticate", "").partition(" ")
         if kind.lower() == "bearer":
             token = await self._token(dict(_PARAMETER.findall(parameters)))
-            return await self._get(url, headers={"Authorization": f"Bearer {token}"})
-        return await self._get(url, auth=self._basic) if self._basic else answer
+            return await self._get(address, headers={"Authorization": f"Bearer {token}"})
+        return await self._get(address, auth=self._basic) if self._basic else answer
 
-    async def _first(self, path: str) -> tuple[str, httpx.Response]:
+    async def _first(self, path: str) -> tuple[Address, httpx.Response]:
         """Over TLS; without it only where the operator named the registry, as the engine does for its own insecure ones."""
-        url = f"https://{self._server}{path}"
+        address = _address(f"https://{self._server}{path}")
         try:
-            return url, await self._get(url)
+            return address, await self._get(address)
         except httpx.TransportError:
-            plain = f"http://{self._server}{path}"
+            plain = _address(f"http://{self._server}{path}")
             if not (await self._route(plain)).allowed:
                 raise
             return plain, await self._get(plain)
 
     async def _token(self, challenge: dict[str, str]) -> str:
         realm = challenge.get("realm", "")
-        if urlsplit(realm).scheme not in {"https", "http"}:
-            raise _Answered("registry_unreachable", f"{self._server} names no place to get a token from.")
         params: dict[str, str] = {name: challenge[name] for name in ("service", "scope") if name in challenge}
         if self._login:
             params["account"] = self._login.username
-        answer = await self._get(realm, auth=self._basic, params=params)
+        answer = await self._get(_address(f"{realm}{'&' if '?' in realm else '?'}{urlencode(params)}"), auth=self._basic)
         _judge(answer, self._server)
         try:
             found = answer.json()
@@ -139,40 +138,31 @@ class _Registry:
             raise _Answered("registry_unreachable", f"{realm} gave no token.")
         return token
 
-    async def _route(self, url: str) -> Route:
-        parts = urlsplit(url)
-        port = parts.port or (_HTTPS if parts.scheme == "https" else _HTTP)
+    async def _route(self, address: Address) -> Route:
         try:
-            route = await egress.resolve(parts.hostname or "", port, self._allowed)
+            route = await egress.resolve(address.host, address.port, self._allowed)
         except AddressRefused as error:
             raise _Answered("address_refused", f"{error}.") from error
         except HostUnknown as error:
             raise _Answered("registry_unreachable", f"{error}.") from error
-        if parts.scheme == "http" and not route.allowed:
+        if address.scheme == "http" and not route.allowed:
             raise _Answered("address_refused", f"{route.host} is asked over https alone: DOCKUP_EGRESS_ALLOW does not name it.")
         return route
 
     async def _get(
-        self,
-        url: str,
-        *,
-        auth: httpx.BasicAuth | None = None,
-        headers: dict[str, str] | None = None,
-        params: dict[str, str] | None = None,
+        self, address: Address, *, auth: httpx.BasicAuth | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """By the address that was checked, so that the name cannot become another one meanwhile. No redirect is followed."""
-        route = await self._route(url)
-        parts = urlsplit(url)
-        asked = httpx.URL(url).copy_merge_params(params) if params else httpx.URL(url)
-        pinned = asked.copy_with(host=route.addresses[0], port=route.port)
-        sent = {"Accept": _ACCEPT, **(headers or {}), "Host": parts.netloc.rpartition("@")[2]}
-        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, follow_redirects=False) as client:
-            request = client.build_request("GET", pinned, headers=sent, extensions={"sni_hostname": route.host})
-            answer = await client.send(request, auth=auth, stream=True)
-            try:
-                return httpx.Response(answer.status_code, headers=_plain(answer), content=await _bounded(answer), request=request)
-            finally:
-                await answer.aclose()
+        """The answer with its body, which is bounded."""
+        route = await self._route(address)
+        async with asked(address, route, seconds=_SECONDS, headers={"Accept": _ACCEPT, **(headers or {})}, auth=auth) as answer:
+            return httpx.Response(answer.status_code, headers=_plain(answer), content=await _bounded(answer))
+
+
+def _address(url: str) -> Address:
+    try:
+        return address_of(url)
+    except ValueError as error:
+        raise _Answered("registry_unreachable", f"{error}.") from error
 
 
 def _plain(answer: httpx.Response) -> dict[str, str]:
@@ -181,8 +171,8 @@ def _plain(answer: httpx.Response) -> dict[str, str]:
 
 async def _bounded(answer: httpx.Response) -> bytes:
     body = b""
-    async for chunk in answer.aiter_bytes():
+    async for chunk in answer.aiter_raw():
         body += chunk
         if len(body) > _LONGEST_BODY:
-            raise _Answered("registry_unreachable", f"{answer.url.host} answers with more than a registry would.")
+            raise _Answered("registry_unreachable", "the registry answers with more than one would.")
     return body

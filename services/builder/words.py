@@ -1,7 +1,7 @@
 """What is said of the work on an image, whatever it is made from."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -40,7 +40,9 @@ def started(message: Work) -> ImageStarted:
     )
 
 
-def ready(message: Work, seen: ImageSeen, *, digest: str | None, found: bool) -> ImageReady:
+def ready(
+    message: Work, seen: ImageSeen, *, digest: str | None, found: bool, procfile: Mapping[str, tuple[str, ...]] | None = None
+) -> ImageReady:
     return ImageReady(
         event_id=f"{message.command_id}.ready",
         at=clock.now(),
@@ -49,6 +51,8 @@ def ready(message: Work, seen: ImageSeen, *, digest: str | None, found: bool) ->
         image_id=seen.id,
         digest=digest,
         found=found,
+        exposed_ports=seen.exposed_ports,
+        procfile=dict(procfile or {}),
     )
 
 

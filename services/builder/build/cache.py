@@ -1,4 +1,4 @@
-"""What the engine keeps of builds for the next ones, bounded."""
+"""What the engine keeps of builds for the next ones, bounded, and each app's for itself."""
 
 import asyncio
 
@@ -11,6 +11,17 @@ from libs.common.engine.errors import EngineAway, EngineError
 _PAUSE = 600.0
 
 logger = structlog.get_logger()
+
+
+def own(app_id: str, *, has_secrets: bool) -> list[str]:
+    """Words for the command line, so that an app's build gets nothing from another app's that is not its own to see or to trust.
+
+    Cache mounts are the app's alone: who writes into one rules what the next build installs. Layers are everybody's, for they come from
+    what was given alone; but BuildKit leaves the values of secrets out of that, so that a step that mounts one would be had by whoever
+    repeats its words. A host in `/etc/hosts`, whose name counts, makes those steps the app's own.
+    """
+    words = ["--build-arg", f"BUILDKIT_CACHE_MOUNT_NS={app_id}"]
+    return [*words, "--add-host", f"{app_id}.invalid:127.0.0.1"] if has_secrets else words
 
 
 async def keep_bounded(engine: Engine, most: int) -> None:

@@ -7,6 +7,8 @@ from services.builder.build.progress import Progress, Step
 from services.builder.failed import Failed, because
 
 _KILLED = 137
+_MOST_LINE = 1_000
+"""Characters of a line in which something is looked for: a step may print lines that would take minutes."""
 _NO_SPACE = re.compile(r"no space left on device|ENOSPC|Disk quota exceeded", re.IGNORECASE)
 _MEMORY = re.compile(
     r"signal: killed|cannot allocate memory|out of memory: killed|^Killed$|fatal error: runtime: out of memory",
@@ -56,7 +58,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
 def meaning(progress: Progress, last: Sequence[str]) -> Failed:
     """The failure of a build: `last` are the last lines that its failing step wrote, masked; the texts of `progress` must be masked too."""
     step = progress.failed
-    told = "\n".join([*last, *progress.summary[-20:], step.error if step else ""])
+    told = "\n".join(line[:_MOST_LINE] for line in (*last, *progress.summary[-20:], step.error if step else ""))
     evidence = (*last, *([step.error] if step and step.error else progress.summary[-10:]))
     if _NO_SPACE.search(told):
         return because("disk_full", "The disk became full during the build.", evidence=evidence, data=_data(step))
@@ -65,7 +67,7 @@ def meaning(progress: Progress, last: Sequence[str]) -> Failed:
         if _UNREACHABLE.search(step.error):
             return because("registry_unreachable", f"{name}: its registry did not answer.", evidence=evidence, data=_data(step))
         return because("base_image_not_found", f"{name} is not there, or hidden from us.", evidence=evidence, data=_data(step))
-    if step and (step.exit_code == _KILLED or (step.exit_code and _MEMORY.search("\n".join(last[-5:])))):
+    if step and (step.exit_code == _KILLED or (step.exit_code and _MEMORY.search("\n".join(line[:_MOST_LINE] for line in last[-5:])))):
         return because("build_out_of_memory", f"{step.name} was killed for using too much memory.", evidence=evidence, data=_data(step))
     text = f"{step.name} ended with {step.exit_code}." if step and step.exit_code is not None else "The image could not be built."
     if _PARSE.search(told) and (step is None or step.exit_code is None):

@@ -1,5 +1,6 @@
 """Builders that are used when they are asked for by name and are on the PATH: railpack and pack."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,12 @@ from libs.common.messages.builder import BuildImage
 from services.builder.failed import because
 
 NAMES = ("railpack", "pack")
+_TOLD = ("BUILDKIT_HOST", "PACK_HOME")
+
+
+def environment() -> dict[str, str]:
+    """What the operator tells these programs: railpack builds on a BuildKit of its own, pack reads its default builder."""
+    return {name: os.environ[name] for name in _TOLD if os.environ.get(name)}
 
 
 def command(message: BuildImage, context: Path) -> list[str]:
@@ -21,4 +28,5 @@ def command(message: BuildImage, context: Path) -> list[str]:
     env = [word for key, value in message.args.items() for word in ("--env", f"{key}={value}")]
     if message.builder == "railpack":
         return [found, "build", "--progress", "plain", "--name", name, *env, str(context)]
-    return [found, "build", name, "--path", str(context), "--trust-builder", "--no-color", *env]
+    # A repository may name its builder image, which is not trusted: it gets neither root nor the engine's socket.
+    return [found, "build", name, "--path", str(context), "--no-color", *env]

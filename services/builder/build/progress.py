@@ -11,6 +11,9 @@ _DONE = re.compile(r"DONE (?P<seconds>\d+\.\d+)s")
 _NOISE = re.compile(r"sha256:[0-9a-f]+( .*)?|\.\.\.|extracting .*|transferring .*|resolve .*|exporting .*|writing .*|naming .*")
 _EXIT = re.compile(r"exit code: (?P<code>\d+)")
 _IMAGE = re.compile(r"(?:\[internal\] load metadata for|resolve image config for|(?:\[[^\]]*\] )?FROM) (?:docker-image://)?(?P<image>\S+)")
+_ADDED = re.compile(r"(?:\[[^\]]*\] ADD )|(?:https?|git)://", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?|git)://\S+", re.IGNORECASE)
+_MOST_STEPS = 10_000
 _PLACE = re.compile(r"\[(?:[^\]]*? )?(?P<number>\d+)/(?P<count>\d+)\]")
 
 
@@ -39,11 +42,16 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress:
-    """Takes the lines in their order. `images` are the base images that the build asked for; `failed` is the step that ended it."""
+    """Takes the lines in their order. `images` are the base images that the build asked for, `fetched` the addresses that it adds.
+
+    `pinned` are those that it asked for by digest, whole; `failed` is the step that ended it.
+    """
 
     def __init__(self) -> None:
         self.steps: dict[int, Step] = {}
         self.images: list[str] = []
+        self.pinned: list[str] = []
+        self.fetched: list[str] = []
         self.failed: Step | None = None
         self.summary: list[str] = []
         self.now: Step | None = None
@@ -64,7 +72,7 @@ class Progress:
         number, rest = int(found["number"]), found["rest"]
         step = self.steps.get(number)
         if step is None:
-            return self._begin(number, rest)
+            return self._begin(number, rest) if len(self.steps) < _MOST_STEPS else None
         return self._go_on(step, rest)
 
     def _begin(self, number: int, rest: str) -> Line | None:
@@ -74,6 +82,10 @@ class Progress:
         if image := _IMAGE.fullmatch(rest):
             step.image = image["image"].partition("@")[0]
             self.images.append(step.image)
+            if "@" in image["image"] and rest.startswith("[internal]"):
+                self.pinned.append(image["image"])
+        elif _ADDED.match(rest):
+            self.fetched += _ADDRESS.findall(rest)
         if step.place:
             self.now = step
         return None if rest.startswith("[internal]") else Line(step=number, message=rest)

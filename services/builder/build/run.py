@@ -3,33 +3,34 @@
 import asyncio
 import contextlib
 import os
-import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from libs.common.image_names import held_as, owner
+from libs.common.image_names import held_as
 from libs.common.messages.builder import BuildImage, RegistryLogin
 from services.builder import processes
-from services.builder.build import cli, dockerfile, login, others
+from services.builder.build import cache, cli, dockerfile, login, others
+from services.builder.build.bases import Bases, Watch
 from services.builder.build.cli import Cli
 from services.builder.build.limits import Limits
+from services.builder.build.lines import is_output, plain
 from services.builder.build.log import BuildLog
 from services.builder.build.meaning import meaning
 from services.builder.build.progress import Line, Progress
 from services.builder.failed import Failed, because
-from services.builder.image import familiar
 from services.builder.room import Room
 
 LABEL = "dockup.build"
 """On every image that is built here: the deployment that it was built for."""
+PROCFILE = "dockup.procfile"
+"""What the source's Procfile says, as JSON: the image is here when the source has gone again."""
 _LOOK_SECONDS = 0.5
 _GONE_SECONDS = 2.0
 _GAP = 0.02
 _MEGABYTE = 1024**2
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
 
 logger = structlog.get_logger()
 
@@ -37,7 +38,7 @@ logger = structlog.get_logger()
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What is built: `context` and `dockerfile` are checked paths, `secrets` name → value, `work` a folder for what must not stay.
 
-    Without a Dockerfile it is built by the program that the message names.
+    Without a Dockerfile it is built by the program that the message names. `procfile` are the source's commands by name.
     """
 
     message: BuildImage
@@ -47,13 +48,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     work: Path
     logins: Sequence[RegistryLogin] = ()
     secrets: dict[str, str] = {}
+    procfile: dict[str, tuple[str, ...]] = {}
 
 
 class Builder:
-    """`seconds` bounds a build, `disk_mb` what it may write while it runs."""
+    """`seconds` bounds a build, `disk_mb` what it may write while it runs; `bases` says what it may be made of."""
 
-    def __init__(self, docker_host: str, limits: Limits, room: Room, *, seconds: float, disk_mb: int) -> None:
+    def __init__(self, docker_host: str, limits: Limits, room: Room, *, seconds: float, disk_mb: int, bases: Bases) -> None:
         self._docker_host = docker_host
+        self._bases = bases
         self._limits = limits
         self._room = room
         self._seconds = seconds
@@ -66,29 +69,37 @@ class Builder:
         """What could not be limited at the last build; empty when all was."""
         return self._limits.trouble
 
-    async def build(self, job: Job, log: BuildLog, progress: Progress) -> None:
-        """Build the image under its private name; `Failed` when there is none. Cancelled, it returns when the steps have ended."""
+    async def build(self, job: Job, log: BuildLog, progress: Progress) -> str:
+        """Build the image and return by what the engine knows it, which is no name yet, where the engine's own command line builds it.
+
+        `Failed` when there is none. Cancelled, it returns when the steps have ended.
+        """
         self._cli = self._cli or await cli.find()
         found = self._cli
         if found is None:
             text = "No docker on the builder's PATH can build: it takes Docker 20.10 to 22, or a newer one with its buildx plugin."
             raise because("builder_missing", text)
+        text = job.dockerfile.read_text(encoding="utf-8", errors="replace") if job.dockerfile else ""
+        dockerfile.check(text)
+        watch = await self._bases.watch(text, progress, job.message.app_id, job.logins)
         if job.dockerfile is None:
             command = others.command(job.message, job.context)
         else:
-            dockerfile.check(job.dockerfile.read_text(encoding="utf-8", errors="replace"))
             command = [
                 *_command(found, job, job.dockerfile),
                 *dockerfile.arguments(job.message.args),
+                *cache.own(job.message.app_id, has_secrets=bool(job.secrets)),
                 *_secrets(job),
                 "--",
                 str(job.context),
             ]
         env = environment(self._docker_host, login.write(job.work, found, job.logins), job.work)
+        env |= others.environment() if job.dockerfile is None else {}
         async with self._bounded():
-            code = await self._run(command, env, job, log, progress)
+            code = await self._run(command, env, job, log, watch)
         if code:
             raise meaning(progress, log.last(progress.failed.number) if progress.failed else ())
+        return held_as(job.message.app_id, job.message.release) if job.dockerfile is None else _made(job).read_text(encoding="ascii")
 
     @contextlib.asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
@@ -111,13 +122,16 @@ class Builder:
         """The engine ends the steps of a build whose command line went away: see that it does. Other builds' steps are not counted."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GONE_SECONDS):
-                while self._running == 1 and self._limits.processes():  # noqa: ASYNC110 - the kernel says nothing of it
+                while self._are_mine_alone() and self._limits.processes():  # noqa: ASYNC110 - the kernel says nothing of it
                     await asyncio.sleep(_GAP)
                 return
         logger.warning("build.steps_left", processes=self._limits.processes())
 
-    async def _run(self, command: list[str], env: dict[str, str], job: Job, log: BuildLog, progress: Progress) -> int:
-        reading = asyncio.create_task(self._read(command, env, job, log, progress))
+    def _are_mine_alone(self) -> bool:
+        return self._running == 1 and not self._limits.are_shared()
+
+    async def _run(self, command: list[str], env: dict[str, str], job: Job, log: BuildLog, watch: Watch) -> int:
+        reading = asyncio.create_task(self._read(command, env, job, log, watch))
         filling = asyncio.create_task(self._fills())
         try:
             await asyncio.wait({reading, filling}, return_when=asyncio.FIRST_COMPLETED)
@@ -142,15 +156,15 @@ class Builder:
                 raise because("disk_full", text, hint="Write less in the build, or raise DOCKUP_BUILD_DISK_MB.")
         await asyncio.Event().wait()
 
-    async def _read(self, command: list[str], env: dict[str, str], job: Job, log: BuildLog, progress: Progress) -> int:
+    async def _read(self, command: list[str], env: dict[str, str], job: Job, log: BuildLog, watch: Watch) -> int:
         async with processes.started(command, env=env, cwd=job.work) as process:
             # What another builder prints there is shown; the engine's own prints nothing of use.
             quiet = asyncio.create_task(_other(process.stdout, None if job.dockerfile else log))
             try:
                 async for raw in processes.pieces(process.stderr, b"\n"):
                     text = plain(raw)
-                    lines = progress.take(text if _is_output(text) else log.hide(text))
-                    _refuse_others(progress, job.message.app_id)
+                    lines = watch.progress.take(text if is_output(text) else log.hide(text))
+                    await watch.look()
                     for line in lines:
                         _show(line, log)
                     if not lines and job.dockerfile is None:
@@ -176,26 +190,18 @@ def environment(docker_host: str, config: Path, home: Path) -> dict[str, str]:
     }
 
 
-def plain(raw: bytes) -> str:
-    """A line as text, without what moves a terminal's cursor; of what overwrote itself the last."""
-    text = raw.decode(errors="replace").rstrip("\r\n")
-    head, _, last = text.rpartition("\r")
-    if last and head:
-        number = head.split(" ", 2)
-        text = " ".join([*number[:2], last]) if text.startswith("#") and len(number) > 2 else last  # noqa: PLR2004 - `#5 0.3 text`
-    return _ESCAPES.sub("", text)
-
-
-def _is_output(text: str) -> bool:
-    """A step's own output is masked as a stream; everything else line by line."""
-    return re.match(r"#\d+ \d+\.\d+( |$)", text) is not None
-
-
 def _command(found: Cli, job: Job, path: Path) -> list[str]:
+    """Without a tag: one that is given up must not get its name from an engine that was quicker than we."""
     message = job.message
-    labels = {LABEL: message.deployment_id, "org.opencontainers.image.revision": job.commit, "org.opencontainers.image.source": message.url}
-    words = [found.path, "build", "--progress=plain", "--file", str(path), "--tag", held_as(message.app_id, message.release)]
+    procfile = msgspec.json.encode(job.procfile).decode()
+    labels = {LABEL: message.deployment_id, PROCFILE: procfile}
+    labels |= {"org.opencontainers.image.revision": job.commit, "org.opencontainers.image.source": message.url}
+    words = [found.path, "build", "--progress=plain", "--file", str(path), "--iidfile", str(_made(job))]
     return [*words, *(word for name, value in labels.items() for word in ("--label", f"{name}={value}"))]
+
+
+def _made(job: Job) -> Path:
+    return job.work / "image"
 
 
 def _secrets(job: Job) -> list[str]:
@@ -207,13 +213,6 @@ def _secrets(job: Job) -> list[str]:
         path.write_text(value, encoding="utf-8")
         words += ["--secret", f"id={name},src={path}"]
     return words
-
-
-def _refuse_others(progress: Progress, app_id: str) -> None:
-    """An image that Dockup holds for another app is nobody else's base."""
-    for image in progress.images:
-        if owner(familiar(image)) not in {None, app_id}:
-            raise because("base_image_not_found", f"{familiar(image)} is not there, or hidden from us.")
 
 
 def _show(line: Line, log: BuildLog) -> None:
@@ -230,4 +229,4 @@ async def _other(stream: asyncio.StreamReader | None, log: BuildLog | None) -> N
             await log.drained()
 
 
-__all__ = ["LABEL", "Builder", "Failed", "Job", "environment"]
+__all__ = ["LABEL", "PROCFILE", "Builder", "Failed", "Job", "environment"]

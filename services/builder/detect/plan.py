@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from services.builder.failed import because
-from services.builder.source import tree
+from services.builder.source import procfile, tree
 
 USER = "10001:10001"
 """Nobody in particular: no base image has to know it."""
@@ -26,8 +26,6 @@ BASE_IMAGES = {
     "debian": "debian:bookworm-slim",
 }
 """What each is built from; `DOCKUP_BASE_IMAGES` replaces any of them. `{version}` is what the source asks for, or ours."""
-_WEB = re.compile(r"^web:\s*(?P<command>\S.*?)\s*$", re.MULTILINE)
-_PRINTABLE = re.compile(r"[\x20-\x7e]{1,2000}")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +51,13 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     def toml(self, name: str) -> dict[str, Any]:
         try:
             return tomllib.loads(self.text(name))
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             return {}
 
     def json(self, name: str) -> dict[str, Any]:
         try:
             return msgspec.json.decode(self.text(name) or "{}", type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise because("build_failed", f"{name} cannot be read: {error}.", hint=f"Correct {name}.") from error
 
     def first(self, *names: str) -> str:
@@ -72,8 +70,7 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def web(self) -> str:
         """The command of the Procfile's `web`, or nothing."""
-        found = _WEB.search(self.text("Procfile"))
-        return found["command"] if found and _PRINTABLE.fullmatch(found["command"]) else ""
+        return procfile.web(self.top, self.folder)
 
 
 class Bases(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,11 +103,7 @@ def plan(source: Tree, replaced: Mapping[str, str]) -> Plan:
 
 def command(text: str) -> str:
     """A command line as CMD takes it: a shell replaces itself by it, so that the program gets the signals."""
-    return f"CMD {array('sh', '-c', 'exec ' + text if _is_simple(text) else text)}"
-
-
-def _is_simple(text: str) -> bool:
-    return re.search(r"[;&|<>()`]|^\w+=|^exec\b|^cd\b", text) is None
+    return f"CMD {array(*procfile.in_shell(text))}"
 
 
 def array(*words: str) -> str:

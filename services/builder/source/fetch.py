@@ -1,6 +1,8 @@
 """A commit of a repository, as files in a folder: fetched shallowly, within limits of time, bytes and files."""
 
 import asyncio
+import contextlib
+import os
 import re
 from collections.abc import Coroutine
 from pathlib import Path
@@ -113,11 +115,10 @@ async def _outgrown(work: Path, most: int) -> None:
 def _size(folder: Path) -> int:
     """Bytes on the disk, of what does not vanish meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_blocks * 512
-        except OSError:
-            continue
+    for parent, _folders, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += Path(parent, name).lstat().st_blocks * 512
     return total
 
 
@@ -145,7 +146,12 @@ async def _fetch(wanted: Wanted, work: Path, top: Path, allowed: Allowed, left: 
             await _fetch(inner, place, submodules.folder(top, part.path), allowed, left)
     seen = (await repository.local("log", "-1", "--no-show-signature", "--format=%an <%ae>%n%s", commit)).out.decode(errors="replace")
     author, _, subject = seen.rstrip("\n").partition("\n")
-    return Source(top=top, commit=commit, subject=subject, author=author, ref=ref)
+    return Source(top=top, commit=commit, subject=_printable(subject), author=_printable(author), ref=ref)
+
+
+def _printable(text: str) -> str:
+    """What moves a terminal's cursor has no place in a log that people read in one."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 async def _choose(repository: Git, wanted: Wanted) -> tuple[str, str | None]:

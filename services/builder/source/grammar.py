@@ -4,8 +4,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-import msgspec
-
+from libs.common.address import PORTS, Address
 from services.builder.failed import because
 
 _PATH = re.compile(r"/[A-Za-z0-9._~%+@!$&'()*,;=:/-]*")
@@ -13,25 +12,6 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF_REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|\.$|/$|^/|^-|^@$")
 _PATH_REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 _MOST_URL, _MOST_REF, _MOST_PATH = 2_000, 250, 1_000
-PORTS = {"https": 443, "http": 80}
-
-
-class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a repository is. `host` as it was written, without brackets; `path` begins with a slash."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    @property
-    def url(self) -> str:
-        return self.scheme + "://" + self.authority + self.path
-
-    @property
-    def authority(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def address(url: str) -> Address:

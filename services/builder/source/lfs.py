@@ -6,19 +6,17 @@ The protocol is https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md; 
 import asyncio
 import base64
 import hashlib
-import http.client
 import re
-import socket
-import ssl
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
+from libs.common.address import Address, address_of
+from libs.common.asking import ASKING_ERRORS, asked
 from libs.common.egress import Allowed, Route
 from services.builder.failed import because
-from services.builder.source.grammar import PORTS, Address
 from services.builder.source.locate import Located, route_to
 
 _POINTER = re.compile(
@@ -30,7 +28,6 @@ _AT_ONCE = 100
 _SECONDS = 30.0
 _PIECE = 1024 * 1024
 _MOST_ANSWER = 10 * 1024 * 1024
-_OK = 200
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
@@ -89,7 +86,7 @@ async def _ask(part: list[Pointer], located: Located) -> dict[str, _Action]:
         headers["Authorization"] = f"Basic {base64.b64encode(text.encode()).decode()}"
     address = msgspec.structs.replace(located.address, path=f"{base}/info/lfs/objects/batch")
     kept = bytearray()
-    await _call(_Call(address, located.route, "POST", headers, msgspec.json.encode(body)), kept.extend, _MOST_ANSWER)
+    await _call(address, located.route, kept.extend, _MOST_ANSWER, headers=headers, body=msgspec.json.encode(body))
     try:
         answer = msgspec.json.decode(bytes(kept), type=_Batch)
     except msgspec.DecodeError as error:
@@ -110,7 +107,7 @@ async def _download(pointer: Pointer, action: _Action, allowed: Allowed) -> None
             file.write(piece)
             digest.update(piece)
 
-        await _call(_Call(address, route, "GET", headers, None), keep, pointer.size)
+        await _call(address, route, keep, pointer.size, headers=headers)
     if digest.hexdigest() != pointer.oid:
         raise because("clone_failed", f"{pointer.path.name}: what the host sent for it is another file.")
     made.chmod(pointer.path.stat().st_mode & 0o777)
@@ -118,61 +115,25 @@ async def _download(pointer: Pointer, action: _Action, allowed: Allowed) -> None
 
 
 def _address(href: str) -> Address:
-    """Where a file is: unlike a repository's address it has a query, which goes along with the path."""
     try:
-        parts = urlsplit(href)
-        port = parts.port
+        return address_of(href)
     except ValueError as error:
-        raise because("clone_failed", "The host names an address for a file of Git LFS that cannot be read.") from error
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
-    if parts.scheme not in PORTS or not parts.hostname or not re.fullmatch(r"[\x21-\x7e]*", target):
-        raise because("clone_failed", "The host names an address for a file of Git LFS that cannot be used.")
-    return Address(scheme=parts.scheme, host=parts.hostname, port=port or PORTS[parts.scheme], path=target or "/")
+        raise because("clone_failed", "The host names an address for a file of Git LFS that cannot be used.") from error
 
 
-class _Call:
-    """One request, in a thread, over a connection to a checked address; `close` from outside ends it."""
-
-    def __init__(self, address: Address, route: Route, method: str, headers: Mapping[str, str], body: bytes | None) -> None:
-        self._address = address
-        self._route = route
-        self._request = (method, address.path, body, {"Host": address.authority, **headers})
-        self._socket: socket.socket | None = None
-        self._closed = False
-
-    def run(self, keep: Callable[[bytes], object], most: int) -> None:
-        self._socket = socket.create_connection((self._route.addresses[0], self._route.port), timeout=_SECONDS)
-        if self._address.scheme == "https":
-            self._socket = ssl.create_default_context().wrap_socket(self._socket, server_hostname=self._route.host)
-        connection = http.client.HTTPConnection(self._route.host, self._route.port)
-        connection.sock = self._socket
-        try:
-            connection.request(*self._request)
-            answer = connection.getresponse()
-            if answer.status != _OK:
-                raise because("clone_failed", f"{self._address.host} answered {answer.status} for a file of Git LFS.")
-            while piece := answer.read(_PIECE):
-                most -= len(piece)
-                if self._closed or most < 0:
-                    raise because("clone_failed", f"{self._address.host} sends more than a file of Git LFS has.")
-                keep(piece)
-        finally:
-            connection.close()
-
-    def close(self) -> None:
-        self._closed = True
-        if self._socket:
-            self._socket.close()
-
-
-async def _call(call: _Call, keep: Callable[[bytes], object], most: int) -> None:
-    """Do it; cancelled, it returns when the thread has ended."""
-    task = asyncio.ensure_future(asyncio.to_thread(call.run, keep, most))
+async def _call(
+    address: Address, route: Route, keep: Callable[[bytes], object], most: int, *, headers: Mapping[str, str], body: bytes | None = None
+) -> None:
+    """Ask, and hand what comes to `keep`; `Failed` beyond `most` bytes, and for what is no answer."""
+    method = "GET" if body is None else "POST"
     try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        call.close()
-        await asyncio.wait({task})
-        raise
-    except (OSError, http.client.HTTPException) as error:
-        raise because("git_unreachable", f"A file of Git LFS could not be fetched: {error}.") from error
+        async with asked(address, route, seconds=_SECONDS, method=method, headers=headers, body=body) as answer:
+            if answer.status_code != HTTPStatus.OK:
+                raise because("clone_failed", f"{address.host} answered {answer.status_code} for a file of Git LFS.")
+            async for piece in answer.aiter_raw(_PIECE):
+                most -= len(piece)
+                if most < 0:
+                    raise because("clone_failed", f"{address.host} sends more than a file of Git LFS has.")
+                keep(piece)
+    except ASKING_ERRORS as error:
+        raise because("git_unreachable", f"A file of Git LFS could not be fetched: {error or type(error).__name__}.") from error

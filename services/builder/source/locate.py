@@ -1,25 +1,23 @@
 """Where a repository really is: redirects are followed here, hop by hop, each checked, so that git itself follows none."""
 
 import asyncio
-import ssl
-from email.parser import BytesHeaderParser
 from http import HTTPStatus
 from urllib.parse import urljoin
 
 import msgspec
 
 from libs.common import egress
+from libs.common.address import Address
+from libs.common.asking import ASKING_ERRORS, asked
 from libs.common.egress import AddressRefused, Allowed, HostUnknown, Route
 from libs.common.messages.builder import GitLogin
 from services.builder.failed import because
 from services.builder.source import grammar
-from services.builder.source.grammar import Address
 
 SERVICE = "/info/refs?service=git-upload-pack"
 AGENT = "git/2.39.5 (dockup)"
 _HOPS = 5
 _SECONDS = 20.0
-_LONGEST_HEAD = 65_536
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -91,30 +89,17 @@ def _end(located: Located, status: int) -> Located:
 
 
 async def _ask(address: Address, route: Route) -> _Answer:
+    """One GET; no login is sent, for git itself is asked for it."""
     try:
-        async with asyncio.timeout(_SECONDS):
-            return await _fetch(address, route)
-    except (OSError, EOFError, ValueError, TimeoutError, asyncio.LimitOverrunError) as error:
+        async with (
+            asyncio.timeout(_SECONDS),
+            asked(_service_of(address), route, seconds=_SECONDS, headers={"User-Agent": AGENT}) as answer,
+        ):
+            return _Answer(status=answer.status_code, location=answer.headers.get("Location", ""))
+    except ASKING_ERRORS as error:
         text = str(error) or f"no answer within {_SECONDS:g} s"
         raise because("git_unreachable", f"{address.host} did not answer as a git host does: {text}.") from error
 
 
-async def _fetch(address: Address, route: Route) -> _Answer:
-    """One GET over a connection to a checked address; no login is sent, for git itself is asked for it."""
-    secure = address.scheme == "https"
-    reader, writer = await asyncio.open_connection(
-        route.addresses[0],
-        route.port,
-        ssl=ssl.create_default_context() if secure else None,
-        server_hostname=route.host if secure else None,
-        limit=_LONGEST_HEAD,
-    )
-    try:
-        head = f"GET {address.path}{SERVICE} HTTP/1.1\r\nHost: {address.authority}\r\nUser-Agent: {AGENT}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode())
-        status, _, headers = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
-        return _Answer(status=int(status.split()[1]), location=BytesHeaderParser().parsebytes(headers).get("Location", ""))
-    except IndexError as error:
-        raise ValueError("its answer is not HTTP") from error
-    finally:
-        writer.close()
+def _service_of(address: Address) -> Address:
+    return msgspec.structs.replace(address, path=address.path + SERVICE)

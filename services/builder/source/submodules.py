@@ -64,7 +64,7 @@ def resolved(base: str, url: str) -> str:
 
 
 def folder(top: Path, path: str) -> Path:
-    """Where a submodule goes."""
-    place = top / path
+    """Where a submodule goes. Looked at before it is made, too: a link may stand where its parent should."""
+    place = tree.inside(top, top / path, path)
     place.mkdir(parents=True, exist_ok=True)
-    return tree.inside(top, place, path)
+    return place
