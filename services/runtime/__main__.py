@@ -1,6 +1,7 @@
 """The runtime: makes containers what `desired` asks for."""
 
 import asyncio
+import contextlib
 from functools import partial
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from libs.common.bus import Bus
 from libs.common.engine.connect import Engine
 from libs.common.messages.router import Applied
 from libs.common.messages.runtime import Route
+from libs.common.messages.scale import Scale
 from services.runtime.addresses import Released
+from services.runtime.endings import Endings
 from services.runtime.fleet import Fleet
-from services.runtime.handlers import BUCKETS, ENGINE_EVENTS, QUERIES, on_unread
+from services.runtime.handlers import BUCKETS, ENGINE_EVENTS, QUERIES, SESSIONS, on_unread
 from services.runtime.health import report
 from services.runtime.lease import Lease
 from services.runtime.networks import Networks
+from services.runtime.sessions import Sessions
 from services.runtime.settings import Settings
 from services.runtime.world import LeaseSeen, World
 
@@ -59,6 +63,7 @@ def _fleet(world: World, folder: Path) -> Fleet:
     )
     world.applied_mirror = Mirror(bus, subjects.APPLIED, Applied, on_change=partial(BUCKETS[subjects.APPLIED], fleet))
     world.lease_mirror = Mirror(bus, subjects.LEASES, LeaseSeen, on_change=partial(BUCKETS[subjects.LEASES], fleet))
+    world.scale_mirror = Mirror(bus, subjects.SCALE, Scale, on_change=partial(BUCKETS[subjects.SCALE], fleet))
     world.networks = Networks(
         world.engine,
         instance=world.settings.instance,
@@ -71,17 +76,28 @@ def _fleet(world: World, folder: Path) -> Fleet:
 
 
 async def _run(world: World, fleet: Fleet, lease: Lease) -> None:
-    mirrors = (world.desired_mirror, world.route_mirror, world.applied_mirror, world.lease_mirror)
+    mirrors = (world.desired_mirror, world.route_mirror, world.applied_mirror, world.lease_mirror, world.scale_mirror)
     async with asyncio.TaskGroup() as tasks:
         for mirror in mirrors:
             tasks.create_task(mirror.run())
         for mirror in mirrors:
             await mirror.listed.wait()
         tasks.create_task(lease.hold(fleet.start, fleet.stop))
-        await lease.first.wait()
-        # A standby knows no container: who asks is answered by the one that acts.
+        while True:
+            await lease.until(held=True)
+            await _answer_while(lease, world.bus, fleet)
+
+
+async def _answer_while(lease: Lease, bus: Bus, fleet: Fleet) -> None:
+    """A standby knows no container: who asks is answered by the one that acts."""
+    async with contextlib.AsyncExitStack() as stack:
         for call, answer in QUERIES.items():
-            await world.bus.serve(call, partial(answer, fleet))
+            stack.push_async_callback(await bus.serve(call, partial(answer, fleet)))
+        sessions = Sessions(bus, {name: kind(fleet) for name, kind in SESSIONS.items()}, Endings(bus, fleet.world.settings.home))
+        stack.push_async_callback(sessions.close)
+        await sessions.recover()
+        stack.push_async_callback(await bus.serve("open", sessions.open))
+        await lease.until(held=False)
 
 
 def main() -> None:

@@ -18,11 +18,11 @@ from services.runtime.candidate import announce_live, fail_candidate, probe_prox
 from services.runtime.deaths import Deaths
 from services.runtime.liveness import probe_replica
 from services.runtime.networks import PoolExhausted
-from services.runtime.plan import KEPT
 from services.runtime.reconcile import App, Do
-from services.runtime.replica import Health, Key, Replica
+from services.runtime.replica import KEPT, Health, Key, Replica
 from services.runtime.retiring import retire
 from services.runtime.seen import Trouble
+from services.runtime.sleeping import put_to_sleep, woken_by
 from services.runtime.steps import (
     AnnounceAhead,
     AnnounceLive,
@@ -36,6 +36,8 @@ from services.runtime.steps import (
     Probe,
     ProbeProxy,
     PublishRoute,
+    PurgeVolume,
+    PutToSleep,
     RemoveNetwork,
     Retire,
     StartReplica,
@@ -43,6 +45,8 @@ from services.runtime.steps import (
     Unpause,
     UpdateLimits,
 )
+from services.runtime.volumes import mounting
+from services.runtime.volumes.purging import purge_volume
 
 _TROUBLE_PAUSE = 5.0
 _FREEZE_PAUSE = 0.5
@@ -113,7 +117,9 @@ async def _create(app: App, release: Release, key: Key, env: dict[str, str], add
             address=address,
             state=ReplicaState.CREATED,
             policy=wanted.restart_policy,
-            limits=desired.limits,
+            limits=desired.size_of(key.process).limits,
+            copies=mounting.copies_of(desired, release),
+            writes=mounting.writes(release.volumes),
             rank=(desired.epoch, desired.revision),
         )
         app.mark("create")
@@ -151,8 +157,14 @@ async def start_replica(app: App, step: StartReplica) -> None:
         return
     # From here on the start is ours: what `inspect` says of it is no restart behind our back, and how it ended before is past.
     # Its health goes with it: an engine that goes away in the middle must not give the next start the health of the last.
-    begun = {"state": ReplicaState.CREATED, "started_at": None, "up_since": None, "oom": False, "excused": False}
-    fresh = {"health": Health.STARTING, "healthy_at": None, "flips": 0, "probe_error": ""}
+    begun = {"state": ReplicaState.CREATED, "started_at": None, "up_since": None, "oom": False, "excused": False, "resting": False}
+    fresh = {
+        "health": Health.STARTING,
+        "healthy_at": None,
+        "flips": 0,
+        "probe_error": "",
+        "woken_by": woken_by(app, replica),
+    }
     view.change(step.container, **begun, **fresh, starts=replica.starts + 1)
     try:
         await containers.start(engine, step.container)
@@ -266,7 +278,9 @@ STEPS: Mapping[type[Step], Do] = {
     UpdateLimits: update_limits,
     PauseReplica: pause_replica,
     Unpause: unpause,
+    PutToSleep: put_to_sleep,
     Retire: retire,
+    PurgeVolume: purge_volume,
     RemoveNetwork: remove_network,
     AnnounceSettled: announce_settled,
     AnnounceRemoved: announce_removed,

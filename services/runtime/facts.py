@@ -1,5 +1,7 @@
 """The events of the runtime, each with an id that is made from the fact: saying it again is harmless. Pure."""
 
+import msgspec
+
 from libs.common import clock
 from libs.common.messages.api import Desired, Release
 from libs.common.messages.failure import Failure
@@ -15,15 +17,18 @@ from libs.common.messages.runtime import (
     ReplicaHealthy,
     ReplicaOomKilled,
     ReplicaRemoved,
+    ReplicaSlept,
     ReplicaStarted,
     ReplicaUnhealthy,
+    ReplicaWoke,
     Settled,
     StrayFound,
+    VolumePurged,
 )
 from services.runtime.deaths import Deaths
 from services.runtime.replica import Health, Replica
 
-_PHASES = ("create", "start", "healthy", "routed")
+_PHASES = ("release", "create", "start", "healthy", "routed")
 
 
 def _event(
@@ -44,16 +49,22 @@ def _event(
         release=replica.key.release,
         replica=replica.name,
         container_id=replica.id,
+        process=replica.key.process,
         message=message,
         exit_code=exit_code,
     )
 
 
 def of_life(app_id: str, replica: Replica) -> list[ReplicaEvent]:
-    """Return that it started, and how its health is; nothing before the engine has told its start."""
+    """Return that it started, and how its health is, nothing before the engine has told its start; or that it sleeps."""
+    if replica.resting and not replica.running:
+        return [_event(ReplicaSlept, app_id, replica, f"slept.{replica.started_at}", at=replica.finished_at)]
     if replica.started_at is None or not replica.running:
         return []
     found = [_event(ReplicaStarted, app_id, replica, f"started.{replica.started_at}", at=replica.started_at)]
+    if replica.woken_by is not None:
+        woke = _event(ReplicaWoke, app_id, replica, f"woke.{replica.started_at}", at=replica.started_at)
+        found.append(msgspec.structs.replace(woke, by=replica.woken_by))
     fact = f"{replica.started_at}.{replica.flips}"
     if replica.health == Health.HEALTHY:
         found.append(_event(ReplicaHealthy, app_id, replica, f"healthy.{fact}", at=replica.healthy_at))
@@ -108,6 +119,8 @@ def _phases(marks: dict[str, float]) -> tuple[tuple[str, float], ...]:
     found: list[tuple[str, float]] = []
     last = marks.get("begun")
     for name in _PHASES:
+        if name == "release" and name not in marks:
+            continue  # there is no release command
         end = marks.get(name)
         if last is not None and end is not None:
             found.append((name, round((end - last) * 1000, 2)))
@@ -133,6 +146,10 @@ def settled(desired: Desired, epoch: int, revision: int, running: int) -> Settle
 
 def app_removed(app_id: str) -> AppRemoved:
     return AppRemoved(event_id=f"{app_id}.removed", at=clock.now(), app_id=app_id)
+
+
+def purged(app_id: str, volume_id: str) -> VolumePurged:
+    return VolumePurged(event_id=f"{volume_id}.purged", at=clock.now(), app_id=app_id, volume=volume_id)
 
 
 def ahead(app_id: str, epoch: int, revision: int) -> AppAhead:

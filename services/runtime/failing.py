@@ -13,6 +13,7 @@ ROUTE_SECONDS = 30.0
 
 _SIGNALS = {137, 143}
 _TRIES = 2
+_ALIVE_PERIOD = 60.0
 
 
 def failing(seen: Seen, targets: tuple[Target, ...], now: Now) -> list[Step]:
@@ -35,28 +36,38 @@ def failing(seen: Seen, targets: tuple[Target, ...], now: Now) -> list[Step]:
 def _of_replica(replica: Replica, target: Target, seen: Seen, now: Now) -> Step | None:
     release = target.release.number
     if replica.start_error:
-        return FailCandidate(release, "container_start_failed", f"The engine did not start it: {replica.start_error}", replica.id)
+        return FailCandidate(release, "container_start_failed", _not_started(replica), replica.id)
     if replica.stopped and not replica.leaving:
         return None if excused(replica) else FailCandidate(release, *_exit(replica), replica.id)
     paused = replica.state == ReplicaState.PAUSED
     if replica.up_since is None or not (paused or (replica.running and not is_healthy(replica, seen))):
         return None
-    period = target.release.health_check.start_period_seconds
+    period = target.release.health_check.start_period_seconds if replica.key.is_web else _ALIVE_PERIOD
     until = replica.up_since + period
     if now.engine < until:
         return Wait(until, f"{replica.key} must be healthy by then")
     if replica.oom:
-        message = f"It ran out of memory and was not healthy within {period:g} seconds."
+        message = f"{_name(replica)} ran out of memory and was not healthy within {period:g} seconds."
         return FailCandidate(release, "out_of_memory", message, replica.id)
     why = "somebody paused its container" if paused else replica.probe_error or "no probe succeeded"
-    message = f"It was not healthy within {period:g} seconds: {why}."
+    message = f"{_name(replica)} was not healthy within {period:g} seconds: {why}."
     return FailCandidate(release, "health_check_failed", message, replica.id)
+
+
+def _not_started(replica: Replica) -> str:
+    what = "it" if replica.key.is_web else f"the process {replica.key.process}"
+    return f"The engine did not start {what}: {replica.start_error}"
+
+
+def _name(replica: Replica) -> str:
+    """How a sentence about it begins; of `web` it is the release as a whole."""
+    return "It" if replica.key.is_web else f"The process {replica.key.process}"
 
 
 def _exit(replica: Replica) -> tuple[str, str]:
     if replica.oom:
-        return "out_of_memory", f"It was killed for using more memory than its limit (exit code {replica.exit_code})."
-    return "container_exited", f"It exited with code {replica.exit_code} before it was live."
+        return "out_of_memory", f"{_name(replica)} was killed for using more memory than its limit (exit code {replica.exit_code})."
+    return "container_exited", f"{_name(replica)} exited with code {replica.exit_code} before it was live."
 
 
 def excused(replica: Replica) -> bool:

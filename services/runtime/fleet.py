@@ -1,7 +1,7 @@
 """All apps of one engine: makes their tasks, tells them what the engine and the bus say, and ticks."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 
 import structlog
 
@@ -11,6 +11,7 @@ from libs.common.messages.api import Desired
 from services.runtime.execute import STEPS
 from services.runtime.lookout import EngineHandler, Lookout
 from services.runtime.reconcile import App
+from services.runtime.runs import execute as runs
 from services.runtime.world import World
 
 TICK_SECONDS = 30.0
@@ -46,11 +47,19 @@ class Fleet:
             task.cancel()
         self._own, self._tasks = [], {}
         self.apps.clear()
+        self.world.tails.close()
 
     def _want_all(self) -> None:
-        for desired in list(self.world.wants.entries.values()):
-            self.want(desired)
+        self._want_each(list(self.world.wants.entries.values()))
         self.wake_all()
+
+    def _want_each(self, wanted: Iterable[Desired]) -> None:
+        """A bug about one app must not keep the others from theirs: it is told, and the next tick tries again."""
+        for desired in wanted:
+            try:
+                self.want(desired)
+            except Exception:
+                logger.exception("runtime.want_failed", app_id=desired.app_id)
 
     # The bus.
 
@@ -65,6 +74,8 @@ class Fleet:
         app = self._app(desired)
         if (app.desired.epoch, app.desired.revision) != (desired.epoch, desired.revision):
             app.want(desired)
+        if desired.app_id in self.lookout.unseen and desired.app_id not in self._tasks:
+            return  # some of its containers are not known yet: at a later look they are
         if desired.app_id not in self._tasks:
             self._tasks[desired.app_id] = asyncio.create_task(app.run(), name=desired.app_id)
         self._wake_project(desired)
@@ -100,13 +111,18 @@ class Fleet:
         self.apps.pop(app_id, None)
         if (task := self._tasks.pop(app_id, None)) is not None:
             task.cancel()
-        self._spawn(self._delete_route(app_id))
+        self._spawn(self._end_route(app_id))
 
-    async def _delete_route(self, app_id: str) -> None:
+    async def _end_route(self, app_id: str) -> None:
+        """Delete the last word on an app that is gone, once the routers serve it: one that was away has yet to hear it."""
+        route = self.world.route_mirror.entries.get(app_id)
+        routers = self.world.routers_for(app_id)
+        if route is None or route.hosts or not routers or any(router.revision < route.revision for router in routers):
+            return
         try:
             await self.world.routes.delete(app_id)
         except BusAway as error:
-            logger.info("runtime.route_stays", app_id=app_id, error=str(error))  # without hosts it does no harm
+            logger.info("runtime.route_stays", app_id=app_id, error=str(error))
 
     def _app_for(self, app_id: str) -> App | None:
         """The app of that id, made where there is none; None when it is not wanted any more."""
@@ -116,7 +132,7 @@ class Fleet:
     def _app(self, desired: Desired) -> App:
         app = self.apps.get(desired.app_id)
         if app is None:
-            app = self.apps[desired.app_id] = App(desired, self.world, STEPS)
+            app = self.apps[desired.app_id] = App(desired, self.world, {**STEPS, **runs.STEPS})
             app.view.route = self.world.route_mirror.entries.get(desired.app_id)
         return app
 
@@ -142,7 +158,8 @@ class Fleet:
     def addresses(self) -> set[str]:
         """Return the addresses that containers have or that routes name."""
         found = {replica.address for app in self.apps.values() for replica in app.view.replicas.values()}
-        found |= {entry.address or "" for entries in self.lookout.strays.values() for entry in entries}
+        found |= {runner.address for app in self.apps.values() for runner in app.runs.runners.values()}
+        found |= self.lookout.addresses()
         routes = [*self.world.route_mirror.entries.values(), *(app.view.route for app in self.apps.values() if app.view.route)]
         return found | {upstream.address for route in routes for upstream in route.upstreams}
 
@@ -157,14 +174,18 @@ class Fleet:
                     await self.lookout.look()
             except (EngineAway, EngineError) as error:
                 logger.info("runtime.look_waits", error=str(error))
+            self._want_each([desired for desired in self.world.wants.entries.values() if desired.app_id not in self._tasks])
             for app in list(self.apps.values()):
                 app.tick()
                 await asyncio.sleep(0)
 
     async def _watch_routers(self) -> None:
-        """Notice that a router came, or was not heard for too long."""
+        """Notice that a router came, or was not heard for too long, and what it has heard meanwhile."""
         while True:
             self.count_routers()
+            if self._routers and self.world.wants.complete:
+                for app_id in self.world.route_mirror.entries.keys() - self.world.wants.entries.keys():
+                    await self._end_route(app_id)
             await asyncio.sleep(_ROUTERS_SECONDS)
 
     def count_routers(self) -> None:

@@ -6,13 +6,21 @@ import msgspec
 
 from libs.common import subjects
 from libs.common.engine.events import EngineEvent
-from libs.common.messages.runtime import Inventory, LogsAnswer, LogsQuery
+from libs.common.messages.archives import ARCHIVE, RESTORE
+from libs.common.messages.codex import KIND as CODEX
+from libs.common.messages.runtime import Inventory, InventoryQuery, LogsAnswer, LogsQuery, RunLogsQuery
 from libs.common.states import Intent
+from services.runtime import shells
 from services.runtime.answers import logs_of
+from services.runtime.codex import kind as codex
 from services.runtime.fleet import Fleet
 from services.runtime.inventory import inventory
 from services.runtime.lookout import EngineHandler, Lookout
 from services.runtime.reconcile import App
+from services.runtime.runs.answers import run_logs
+from services.runtime.sessions import Kind
+from services.runtime.tails import reader
+from services.runtime.volumes.archives import archive_kind, restore_kind
 
 
 def on_desired(fleet: Fleet, key: str, entry: object) -> None:
@@ -53,6 +61,11 @@ def on_lease(fleet: Fleet, _key: str, _entry: object) -> None:
     fleet.count_routers()
 
 
+def on_scale(fleet: Fleet, key: str, _entry: object) -> None:
+    """Load decided on another number of replicas, or a request woke the app."""
+    fleet.wake(key)
+
+
 def on_change(lookout: Lookout, app: App, event: EngineEvent) -> None:
     """It started or was paused: a look says what that means. Our own job on it looks by itself."""
     if not app.working_on(event.container_id):
@@ -79,8 +92,13 @@ async def answer_logs(fleet: Fleet, body: bytes) -> LogsAnswer:
     return await logs_of(fleet.world, fleet.apps.get(query.app_id), query)
 
 
-async def answer_inventory(fleet: Fleet, _body: bytes) -> Inventory:
-    return await inventory(fleet.world)
+async def answer_run_logs(fleet: Fleet, body: bytes) -> LogsAnswer:
+    query = msgspec.json.decode(body, type=RunLogsQuery)
+    return await run_logs(fleet.world, fleet.apps.get(query.app_id), query)
+
+
+async def answer_inventory(fleet: Fleet, body: bytes) -> Inventory:
+    return await inventory(fleet.world, msgspec.json.decode(body, type=InventoryQuery).after)
 
 
 BUCKETS: Mapping[str, Callable[[Fleet, str, object], None]] = {
@@ -88,6 +106,7 @@ BUCKETS: Mapping[str, Callable[[Fleet, str, object], None]] = {
     subjects.ROUTES: on_route,
     subjects.APPLIED: on_applied,
     subjects.LEASES: on_lease,
+    subjects.SCALE: on_scale,
 }
 ENGINE_EVENTS: Mapping[str, EngineHandler] = {
     "start": on_change,
@@ -99,5 +118,13 @@ ENGINE_EVENTS: Mapping[str, EngineHandler] = {
 }
 QUERIES: Mapping[str, Callable[[Fleet, bytes], Awaitable[object]]] = {
     "logs": answer_logs,
+    "run_logs": answer_run_logs,
     "inventory": answer_inventory,
+}
+SESSIONS: Mapping[str, Callable[[Fleet], Kind]] = {
+    ARCHIVE: archive_kind,
+    RESTORE: restore_kind,
+    "logs": reader.kind,
+    "exec": shells.kind,
+    CODEX: codex.kind,
 }

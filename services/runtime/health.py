@@ -15,7 +15,17 @@ async def report(standing: list[Fleet], bus: Bus) -> tuple[str, str]:
         return "standby", "Another runtime acts on this engine."
     if fleet.lookout.trouble:
         return "degraded", f"The Docker Engine does not answer: {fleet.lookout.trouble}"
-    if unread := fleet.world.unread():
-        return "degraded", f"{len(unread)} entries of the bus cannot be read and are passed over: {unread[0]}"
     count = sum(len(entries) for entries in fleet.lookout.strays.values())
+    if why := _passed_over(fleet):
+        return "degraded", why
     return "ok", f"{count} containers belong to no known app; they are left alone." if count else ""
+
+
+def _passed_over(fleet: Fleet) -> str:
+    """What cannot be read, of the bus or of the engine, and is left as it is."""
+    if unread := fleet.world.unread():
+        return f"{len(unread)} entries of the bus cannot be read and are passed over: {unread[0]}"
+    if unseen := fleet.lookout.unseen:
+        app_id, why = next(iter(unseen.items()))
+        return f"The Docker Engine does not tell about containers of {len(unseen)} apps: {app_id}: {why}"
+    return ""

@@ -39,7 +39,7 @@ class Lease:
         self._key = f"runtime.{engine_id.replace(':', '_')}"
         self._mine = RuntimeLease(instance_id=instance_id(folder))
         self.held = False
-        self.first = asyncio.Event()
+        self._changed = asyncio.Condition()
 
     async def hold(self, gained: Callable[[], None], lost: Callable[[], None]) -> None:
         """Keep the lease, or wait for it, for ever."""
@@ -48,13 +48,23 @@ class Lease:
                 with contextlib.suppress(BusAway):
                     held = await self._refresh()
                     if held != self.held:
-                        self.held = held
-                        self.first.set()
                         logger.info("runtime.lease", held=held)
                         (gained if held else lost)()
+                        async with self._changed:
+                            self.held = held
+                            self._changed.notify_all()
                 await asyncio.sleep(REFRESH_SECONDS if self.held else REFRESH_SECONDS / 3)
 
+    async def until(self, *, held: bool) -> None:
+        """Wait until it is held, or until it is not."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.held is held)
+
     async def _refresh(self) -> bool:
+        """Whether it is ours now. An entry that ended of age between the look and the word is no one else's: that takes a second look."""
+        return await self._take() or (self.held and await self._take())
+
+    async def _take(self) -> bool:
         try:
             found = await self._bucket.get(self._key)
         except msgspec.DecodeError as error:

@@ -1,12 +1,16 @@
 """From what is remembered and what the world shows to what the plan looks at."""
 
+from time import time
+
+from libs.common import scaling
 from libs.common.messages.api import Desired
+from services.runtime.runs.memory import Runs
 from services.runtime.seen import Seen
 from services.runtime.view import View
 from services.runtime.world import World
 
 
-def look(desired: Desired, view: View, world: World, *, busy: bool) -> Seen:
+def look(desired: Desired, view: View, runs: Runs, world: World, *, busy: bool) -> Seen:
     """Return the app as of now. `busy`: work on its containers is under way."""
     return Seen(
         network=world.networks.has(desired.project_id),
@@ -27,6 +31,11 @@ def look(desired: Desired, view: View, world: World, *, busy: bool) -> Seen:
         said_settled=view.said_settled,
         said_removed=view.said_removed,
         said_ahead=view.said_ahead,
+        count=scaling.number(desired, world.scale_mirror.entries.get(desired.app_id), time()),
+        purged=frozenset(view.purged),
+        swept=frozenset(view.swept),
+        runners=tuple(runs.runners.values()),
+        ended=frozenset(runs.ended),
     )
 
 
@@ -35,5 +44,5 @@ def has_route(desired: Desired, view: View) -> bool:
     candidate = desired.candidate
     if candidate is None or candidate.number in view.failed or view.route is None:
         return False
-    names = {replica.upstream for replica in view.replicas.values() if replica.key.release == candidate.number}
+    names = {replica.upstream for replica in view.replicas.values() if replica.deployment_id == candidate.deployment_id}
     return any(upstream.name in names and upstream.draining_since is None for upstream in view.route.upstreams)

@@ -1,21 +1,27 @@
 """What the engine says of our containers: subscribe, list, hear; and the list again at every tick as the truth."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
+import msgspec
 import structlog
 
-from libs.common.engine import containers, events
+from libs.common.engine import containers, events, origin
 from libs.common.engine.containers import ContainerListed
 from libs.common.engine.errors import EngineAway, EngineError, NotFound
 from libs.common.engine.events import EngineEvent
 from services.runtime import facts, spec
 from services.runtime.reconcile import App
+from services.runtime.runs.container import runner_of
+from services.runtime.runs.runner import Runner
 from services.runtime.teller import Teller
 from services.runtime.world import World
 
 _OPEN_SECONDS = 10.0
+_LOOK_SECONDS = 10.0
+"""For the containers of one app."""
 _RETRY_SECONDS = 0.5
 _NOT_ASKED = "it was not asked yet"
 
@@ -26,6 +32,7 @@ EngineHandler = Callable[["Lookout", App, EngineEvent], None]
 class Lookout:
     """`trouble` says why the engine does not answer, empty while it does; `strays` are our containers of apps that nobody wants.
 
+    `unseen`: apps with a container that the engine did not tell about when it was asked, and why. The others are not to wait for it.
     `app_for` gives the app of an id, None when it is not wanted any more; `on_back` is called each time when the engine answers
     again and all was listed.
     """
@@ -47,12 +54,18 @@ class Lookout:
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._tellers: dict[str, Teller] = {}
         self.strays: dict[str, list[ContainerListed]] = {}
+        self.unseen: dict[str, str] = {}
+        self._listed_alone: dict[str, list[ContainerListed]] = {}
         self.trouble = _NOT_ASKED
 
     def reset(self) -> None:
         """Nothing is known any more."""
         self.strays = {}
         self.trouble = _NOT_ASKED
+
+    def addresses(self) -> set[str]:
+        """Return those of containers that no app has in its view: nobody's, and what the engine lists and does not tell about."""
+        return {entry.address or "" for entries in (*self.strays.values(), *self._listed_alone.values()) for entry in entries}
 
     async def follow(self) -> None:
         """Subscribe first, then list, then hear; again and again, for the engine may go and come."""
@@ -89,7 +102,7 @@ class Lookout:
         """List all that is ours, and look closely at what changed."""
         await self._world.networks.load()
         # What is made while the engine lists may be missing from its list: only what was known before can be missed.
-        before = {container_id for app in self._apps.values() for container_id in app.view.replicas}
+        before = {container_id for app in self._apps.values() for container_id in (*app.view.replicas, *app.runs.runners)}
         listed = await containers.list_ours(self._world.engine, self._world.place.instance)
         found: dict[str, list[ContainerListed]] = defaultdict(list)
         for entry in listed:
@@ -97,9 +110,10 @@ class Lookout:
         wanted = list(self._world.wants.entries)
         self.strays = {app_id: entries for app_id, entries in found.items() if app_id not in wanted}
         self._tell_strays()
+        self.unseen = {app_id: why for app_id, why in self.unseen.items() if app_id in wanted}
+        self._listed_alone = {app_id: entries for app_id, entries in self._listed_alone.items() if app_id in wanted}
         for app_id in wanted:
-            if (app := self._app_for(app_id)) is not None:  # it may have gone while another was looked at
-                await self._look_at(app, found.get(app_id, []), before)
+            await self._try_to_look_at(app_id, found.get(app_id, []), before)
 
     def _tell_strays(self) -> None:
         if self._world.wants.complete:
@@ -114,8 +128,23 @@ class Lookout:
             teller.forget()
         self._tell_strays()
 
+    async def _try_to_look_at(self, app_id: str, listed: list[ContainerListed], before: set[str]) -> None:
+        """A container may be stuck in the engine, which then answers all questions but those about it."""
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                if (app := self._app_for(app_id)) is not None:  # it may have gone while another was looked at
+                    await self._look_at(app, listed, before)
+        except (EngineAway, EngineError, TimeoutError, msgspec.ValidationError) as error:
+            await self._world.engine.ping()
+            self.unseen[app_id] = str(error) or "the engine does not tell about a container of it"
+            self._listed_alone[app_id] = listed
+            logger.error("runtime.unseen", app_id=app_id, error=self.unseen[app_id])  # noqa: TRY400 - no bug of ours
+        else:
+            self.unseen.pop(app_id, None)
+            self._listed_alone.pop(app_id, None)
+
     async def _look_at(self, app: App, listed: list[ContainerListed], before: set[str]) -> None:
-        missing = (before & app.view.replicas.keys()) - {entry.id for entry in listed}
+        missing = (before & (app.view.replicas.keys() | app.runs.runners.keys())) - {entry.id for entry in listed}
         for container_id in missing:
             if not app.working_on(container_id):
                 app.vanish(container_id)
@@ -124,10 +153,21 @@ class Lookout:
             same = known is not None and known.state == entry.state and known.started_at is not None and not self._world.clock.away
             if app.working_on(entry.id):
                 continue
-            if not same:
+            if (runner := runner_of(entry)) is not None:
+                await self._look_at_runner(app, app.runs.runners.get(entry.id), runner)
+            elif not same:
                 await self._inspect(app, entry)
             elif known is not None and known.running and known.address and known.address not in entry.addresses:
                 app.replace(known, f"it was taken out of its network: {known.address} is not its address any more")
+
+    async def _look_at_runner(self, app: App, known: Runner | None, listed: Runner) -> None:
+        if known is not None and known.state == listed.state and known.started_at is not None:
+            return
+        try:
+            app.runs.merge(listed, await containers.inspect(self._world.engine, listed.id))
+        except NotFound:
+            app.vanish(listed.id)
+        app.wake()
 
     async def _inspect(self, app: App, entry: ContainerListed) -> None:
         away = self._world.clock.away
@@ -138,9 +178,17 @@ class Lookout:
             return
         known = app.view.replicas.get(entry.id)
         if replica is not None:
+            if known is None and app.release(replica.key.release) is None:
+                await self._learn_secrets(app, entry)
             app.take_in(replica, seen)
         if known is not None and known.running and away:
             app.excuse(entry.id)
+
+    async def _learn_secrets(self, app: App, entry: ContainerListed) -> None:
+        """The values that it was given: nobody wants its release any more, and its last words are kept all the same."""
+        made = spec.made_from(entry)
+        with contextlib.suppress(NotFound):
+            app.masks.learn_env((await origin.read(self._world.engine, entry.id)).env, made.env_secret if made else ())
 
     def _hear(self, event: EngineEvent) -> None:
         app = self._apps.get(event.attributes.get(containers.APP_LABEL, ""))
@@ -150,7 +198,7 @@ class Lookout:
 
     def refresh(self, app: App, container_id: str) -> None:
         """Look at one container soon, after the look at it that is under way."""
-        if container_id not in app.view.replicas:
+        if container_id not in app.view.replicas and container_id not in app.runs.runners:
             return
         task = asyncio.create_task(self._refresh(app, container_id, self._refreshing.get(container_id)))
         self._refreshing[container_id] = task

@@ -1,6 +1,7 @@
 """The networks of projects and the addresses in them: who has which, and which comes next."""
 
 import asyncio
+import contextlib
 import ipaddress
 import time
 from collections.abc import Callable
@@ -34,7 +35,7 @@ class Networks:
         """Learn which projects have a network."""
         found = await networks.list_all(self._engine)
         ours = [network for network in found if network.labels.get("dockup.instance") == self._instance]
-        self._known = {network.labels.get(networks.PROJECT_LABEL, ""): network for network in ours}
+        self._known = {network.labels[networks.PROJECT_LABEL]: network for network in ours if networks.PROJECT_LABEL in network.labels}
 
     def has(self, project_id: str) -> bool:
         return project_id in self._known
@@ -48,15 +49,20 @@ class Networks:
         async with self._lock:
             if project_id in self._known:
                 return
-            used = [ipaddress.IPv4Network(subnet) for network in await networks.list_all(self._engine) for subnet in _v4(network)]
             name = network_name(self._instance, project_id)
-            labels = {"dockup.instance": self._instance, networks.PROJECT_LABEL: project_id}
-            for subnet in subnets(self._pool, used + host_networks()):
-                try:
-                    self._known[project_id] = await networks.ensure(self._engine, name, labels, str(subnet))
-                except SubnetTaken:
-                    continue
-                return
+            self._known[project_id] = await self._make(name, {networks.PROJECT_LABEL: project_id})
+
+    async def apart(self, name: str, labels: dict[str, str]) -> NetworkSeen:
+        """Make a network of no project, which leads nowhere but to the host. `PoolExhausted`."""
+        async with self._lock:
+            return await self._make(name, labels, internal=True)
+
+    async def _make(self, name: str, labels: dict[str, str], *, internal: bool = False) -> NetworkSeen:
+        used = [ipaddress.IPv4Network(subnet) for network in await networks.list_all(self._engine) for subnet in _v4(network)]
+        labels = {"dockup.instance": self._instance, **labels}
+        for subnet in subnets(self._pool, used + host_networks()):
+            with contextlib.suppress(SubnetTaken):
+                return await networks.ensure(self._engine, name, labels, str(subnet), internal=internal)
         raise PoolExhausted(f"DOCKUP_NETWORK_POOL {self._pool} has no free subnet left: widen it")
 
     async def remove(self, project_id: str, still_last: Callable[[], bool]) -> None:

@@ -4,13 +4,17 @@ Called again whenever something changed, so it never looks further than what can
 on each other; those that work on one thing share a `job`, and the second waits.
 """
 
+import msgspec
+
 from libs.common.messages.api import Desired
 from libs.common.messages.runtime import Route
 from libs.common.states import Intent, ReplicaState
 from services.runtime.clock import Now
 from services.runtime.failing import failing
-from services.runtime.replica import Health, Key, Replica
-from services.runtime.routes import drained_in, front_of, is_healthy, must_write, route_of
+from services.runtime.replica import KEPT, Health, Key, Replica
+from services.runtime.resting import drains, lay_down
+from services.runtime.routes import drained_in, front_of, is_healthy, must_write, others_are_up, route_of
+from services.runtime.runs.plan import plan_runs
 from services.runtime.seen import Seen
 from services.runtime.steps import (
     AnnounceAhead,
@@ -24,6 +28,7 @@ from services.runtime.steps import (
     Probe,
     ProbeProxy,
     PublishRoute,
+    PurgeVolume,
     RemoveNetwork,
     Retire,
     StartReplica,
@@ -32,9 +37,11 @@ from services.runtime.steps import (
     UpdateLimits,
     Wait,
 )
-from services.runtime.targets import Target, members, others, pending, targets_of
+from services.runtime.targets import Target, holders, making_way, members, others, pending, targets_of
+from services.runtime.volumes.mounting import purges
 
-KEPT = "unless-stopped"
+SHORT_DRAIN = 5.0
+"""Seconds that a replica keeps its connections when another waits for its volumes: nothing takes new requests meanwhile."""
 _ALIVE = {ReplicaState.RUNNING, ReplicaState.PAUSED}
 
 
@@ -44,6 +51,10 @@ def plan(desired: Desired, seen: Seen, now: Now) -> list[Step]:
         return [] if seen.said_ahead == later else [AnnounceAhead(*later)]
     if desired.intent == Intent.DELETED:
         return _delete(desired, seen, now)
+    return _plan_replicas(desired, seen, now) + plan_runs(desired, seen, now)
+
+
+def _plan_replicas(desired: Desired, seen: Seen, now: Now) -> list[Step]:
     targets = targets_of(desired, seen)
     failed = failing(seen, targets, now)
     if any(not isinstance(step, Wait) for step in failed):
@@ -57,22 +68,25 @@ def plan(desired: Desired, seen: Seen, now: Now) -> list[Step]:
     for target in targets:
         steps += _keep(target, desired, seen)
     steps += _retire(desired, seen, targets, now)
+    steps += purges(desired, seen)
     return steps + _settle(desired, seen, targets, now) if _quiet(steps) else steps
 
 
 def _ahead(desired: Desired, seen: Seen) -> tuple[int, int] | None:
     """The rank of what was made under a later wish than this one: the database was put back, and nothing is done until somebody decides."""
-    latest = max((replica.rank for replica in seen.replicas), default=(0, 0))
+    latest = max([*(replica.rank for replica in seen.replicas), *(runner.rank for runner in seen.runners)], default=(0, 0))
     return latest if latest > (desired.epoch, desired.revision) else None
 
 
 def _quiet(steps: list[Step]) -> bool:
-    return all(isinstance(step, Probe) for step in steps)
+    """Nothing is changed any more. Data that somebody still holds, a reader of an archive perhaps, may take long to go."""
+    return all(isinstance(step, Probe | PurgeVolume) for step in steps)
 
 
 def _network(desired: Desired, seen: Seen) -> list[Step]:
     """The project's network comes ahead of the first release, so that no deploy waits for it."""
-    return [] if seen.network or desired.intent == Intent.STOPPED else [EnsureNetwork(desired.project_id)]
+    is_idle = desired.intent == Intent.STOPPED and pending(desired, seen) is None
+    return [] if seen.network or is_idle else [EnsureNetwork(desired.project_id)]
 
 
 def _bring_up(target: Target, seen: Seen, now: Now) -> list[Step]:
@@ -80,13 +94,23 @@ def _bring_up(target: Target, seen: Seen, now: Now) -> list[Step]:
     steps: list[Step] = []
     for key in target.places():
         replica = there.get(key)
-        steps += _create(key, seen, now) if replica is None else _advance(replica, target, seen, now)
-    return steps
+        if replica is None:
+            steps += _create(key, seen, now)
+        elif target.asleep and key.is_web and not replica.leaving:
+            steps += lay_down(replica, target, seen, now)
+        else:
+            steps += _advance(replica, target, seen, now)
+    if not holders(target, seen):
+        return steps
+    # A volume has one writer, and that is there still.
+    return [step for step in steps if not isinstance(step, CreateReplica | StartReplica)]
 
 
 def _create(key: Key, seen: Seen, now: Now) -> list[Step]:
     if not seen.network:
         return []
+    if any(replica.key == key for replica in seen.replicas):
+        return [Wait(0, f"a container of another deployment has the name of {key}")]
     return _after_pause(key, seen, now) or [CreateReplica(key)]
 
 
@@ -94,9 +118,9 @@ def _advance(replica: Replica, target: Target, seen: Seen, now: Now) -> list[Ste
     """The next step of one wanted replica on its way to being healthy and staying so."""
     if replica.leaving or replica.state == ReplicaState.DEAD:
         return [Retire(replica.id)] if seen.may_remove else []
-    if replica.running:
+    if replica.running and not replica.resting:
         return [_probe(replica, target)]
-    if replica.state in {ReplicaState.CREATED, ReplicaState.EXITED}:
+    if replica.running or replica.state in {ReplicaState.CREATED, ReplicaState.EXITED}:
         return _after_pause(replica.key, seen, now) or [StartReplica(replica.id)]
     return []  # the engine restarts or removes it: it says when that is done
 
@@ -119,7 +143,7 @@ def _is_fronting(replica: Replica, seen: Seen) -> bool:
 
 
 def _probe(replica: Replica, target: Target) -> Probe:
-    check = target.release.health_check
+    check = target.release.health_check if replica.key.is_web else None
     return Probe(replica.id, address=replica.address, port=replica.port, check=check, since=replica.up_since or 0)
 
 
@@ -157,12 +181,13 @@ def _keep(target: Target, desired: Desired, seen: Seen) -> list[Step]:
     """What serves is kept by the engine too, and has the limits of now."""
     steps: list[Step] = []
     for replica in members(target, seen).values():
-        if replica.leaving or replica.state not in _ALIVE:
+        if replica.leaving or replica.resting or replica.state not in _ALIVE:
             continue
-        if replica.policy != KEPT and not target.candidate and replica.health in {Health.HEALTHY, Health.UNSEEN}:
+        serves = not target.candidate and not (target.asleep and replica.key.is_web)
+        if replica.policy != KEPT and serves and replica.health in {Health.HEALTHY, Health.UNSEEN}:
             steps.append(KeepRunning(replica.id))
-        if replica.limits != desired.limits:
-            steps.append(UpdateLimits(replica.id, desired.limits))
+        if replica.limits != (limits := desired.size_of(replica.key.process).limits):
+            steps.append(UpdateLimits(replica.id, limits))
     return steps
 
 
@@ -177,7 +202,33 @@ def _retire(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now)
     undecided = (
         desired.current.number if desired.current and desired.intent != Intent.STOPPED and pending(desired, seen) and targets else None
     )
-    return [step for replica in extra if replica.key.release != undecided or replica.leaving for step in _let_go(replica, seen, now)]
+    going = {replica.id for replica in making_way(targets, seen)}
+    steps: list[Step] = []
+    for replica in extra:
+        if replica.id in going:
+            steps += _let_go(msgspec.structs.replace(replica, drain_seconds=min(replica.drain_seconds, SHORT_DRAIN)), seen, now)
+        elif (replica.key.release != undecided and not _holds_on(replica, targets, seen)) or replica.leaving:
+            steps += _let_go(replica, seen, now)
+    return steps
+
+
+def _holds_on(replica: Replica, targets: tuple[Target, ...], seen: Seen) -> bool:
+    """It takes no requests, so no route says when the restarted ones have taken over: they have when all of them are up."""
+    if replica.key.is_web or not replica.running:
+        return False
+    there = [target for target in targets if target.release.number == replica.key.release and not target.frozen]
+    return any(_waits_for(target, replica, seen) for target in there)
+
+
+def _waits_for(target: Target, replica: Replica, seen: Seen) -> bool:
+    """One that a restart replaces waits for all; one too many, that does its work, for one that does."""
+    count = target.beside.get(replica.key.process, 0)
+    if target.generation > replica.key.generation and replica.key.slot < count:
+        return not others_are_up(target, seen)
+    if not count or not is_healthy(replica, seen):
+        return False
+    there = [one for one in members(target, seen).values() if one.key.process == replica.key.process]
+    return not any(one.serves and is_healthy(one, seen) for one in there)
 
 
 def _let_go(replica: Replica, seen: Seen, now: Now) -> list[Step]:
@@ -186,7 +237,7 @@ def _let_go(replica: Replica, seen: Seen, now: Now) -> list[Step]:
     seconds = 0.0 if replica.leaving or not replica.running else drained_in(replica, seen, now)
     if seconds == 0:
         return [Retire(replica.id)]
-    return [Wait(0 if seconds == float("inf") else now.engine + seconds, f"{replica.key} drains")]
+    return [drains(replica, seconds, now)]
 
 
 def _settle(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now) -> list[Step]:
@@ -194,8 +245,9 @@ def _settle(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now)
     done = (desired.epoch, desired.revision)
     if desired.candidate is not None or seen.busy or seen.said_settled == done:
         return []
-    running = [replica for target in targets for replica in members(target, seen).values() if is_healthy(replica, seen)]
-    if len(running) < sum(target.count for target in targets):
+    wanted = [(target, target.places(awake=True)) for target in targets]
+    running = [one for target, keys in wanted for key, one in members(target, seen).items() if key in keys and is_healthy(one, seen)]
+    if len(running) < sum(len(keys) for _, keys in wanted):
         return []
     if not seen.applied(now):
         return [Wait(now.engine + 1, "routers apply the route")]
@@ -203,16 +255,16 @@ def _settle(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now)
 
 
 def _delete(desired: Desired, seen: Seen, now: Now) -> list[Step]:
-    """Route first, then containers, then the network where it was the project's last, then the word."""
+    """Route first, then containers, then data that is to be destroyed, then the network where it was the project's last, then the word."""
     route = route_of(desired, seen, (), now)
     if must_write(route, seen):
         return [PublishRoute(route)]
-    if not seen.may_remove:
-        return [Wait(0, "desired is not complete: nothing is removed")]
-    if not seen.applied(now):
-        return [Wait(now.engine + 1, "routers forget the route")]
-    if seen.replicas or seen.busy:
-        return [Retire(replica.id, keep_words=False) for replica in seen.replicas]
+    if not seen.may_remove or not seen.applied(now):
+        return [Wait(now.engine + 1 if seen.may_remove else 0, "routers forget the route; desired may be incomplete")]
+    if seen.replicas or seen.runners or seen.busy:
+        return [*(Retire(replica.id, keep_words=False) for replica in seen.replicas), *plan_runs(desired, seen, now)]
+    if due := purges(desired, seen):
+        return due
     if seen.network and seen.last_in_project:
         return [RemoveNetwork(desired.project_id)]
     return [] if seen.said_removed else [AnnounceRemoved()]

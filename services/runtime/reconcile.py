@@ -20,6 +20,8 @@ from services.runtime.looking import has_route, look
 from services.runtime.masks import Masks
 from services.runtime.plan import plan
 from services.runtime.replica import Health, Replica
+from services.runtime.runs.memory import Runs
+from services.runtime.runs.steps import StartRunner
 from services.runtime.seen import Seen
 from services.runtime.steps import OnContainer, Probe, ProbeProxy, Step, Wait
 from services.runtime.targets import targets_of
@@ -45,6 +47,7 @@ class App:
         self.view = View()
         self.masks = Masks()
         self.teller = Teller(world.bus, desired.app_id)
+        self.runs = Runs(desired.app_id, self.teller, world.clock, world.networks.release)
         self._do = do
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._watching: set[str] = set()
@@ -58,7 +61,9 @@ class App:
         candidate = desired.candidate.number if desired.candidate else None
         if candidate != self.view.candidate:
             self.view.new_candidate(candidate, self.world.clock.seconds())
-        self.masks.learn(desired, self.world)
+        self.view.deaths = {key: deaths for key, deaths in self.view.deaths.items() if self.release(key.release) is not None}
+        self.runs.want(desired)
+        self.masks.learn(desired, self.world.known_of)
         self.wake()
 
     def wake(self) -> None:
@@ -95,6 +100,7 @@ class App:
             return _PAUSE
 
     def _turn(self) -> float | None:
+        self.world.tails.look(self.desired.app_id, self.view.replicas.values(), self.masks)
         now = self.world.clock.now()
         steps = plan(self.desired, self.see(), now)
         wanted = {step.job for step in steps}
@@ -126,7 +132,7 @@ class App:
         except (EngineAway, BusAway) as error:
             logger.info("runtime.waits", step=type(step).__name__, error=str(error))
             await asyncio.sleep(error.after)
-            if isinstance(error, EngineAway) and isinstance(step, OnContainer):
+            if isinstance(error, EngineAway) and isinstance(step, OnContainer | StartRunner):
                 await self._look_again(step.container)
         except Exception:
             logger.exception("runtime.step_failed", step=repr(step))
@@ -153,7 +159,7 @@ class App:
         """Return what the plan looks at, as of now."""
         if self.view.routed_since is None and has_route(self.desired, self.view):
             self.view.routed_since = self.world.clock.seconds()
-        return look(self.desired, self.view, self.world, busy=len(self._jobs) > len(self._watching))
+        return look(self.desired, self.view, self.runs, self.world, busy=len(self._jobs) > len(self._watching))
 
     # What the engine says.
 
@@ -166,6 +172,9 @@ class App:
 
     def merge(self, seen: ContainerSeen) -> None:
         """Bring in what `inspect` said, and say what follows from it."""
+        if (runner := self.runs.runners.get(seen.id)) is not None:
+            self.runs.merge(runner, seen)
+            self.wake()
         old = self.view.replicas.get(seen.id)
         if old is None:
             return
@@ -180,6 +189,8 @@ class App:
 
     def vanish(self, container_id: str) -> None:
         """The container is gone though we did not remove it."""
+        self.runs.vanish(container_id)
+        self.wake()
         replica = self.view.replicas.pop(container_id, None)
         if replica is None or replica.leaving:
             return
@@ -187,7 +198,6 @@ class App:
         self.teller.tell(facts.vanished(self.desired.app_id, replica))
         if not replica.stopped:
             self._count_death(replica, replica.up_since)
-        self.wake()
 
     def tell_life(self, replica: Replica, *, again: bool = False) -> None:
         if not replica.leaving:
@@ -197,7 +207,7 @@ class App:
     def hear_death(self, container_id: str, at: str, exit_code: int) -> None:
         """Say at once that it ended: the engine answers no question about it until its network is taken down. A look follows."""
         replica = self.view.replicas.get(container_id)
-        if replica is None or replica.leaving or replica.started_at is None or not (replica.running or replica.paused):
+        if replica is None or replica.leaving or replica.resting or replica.started_at is None or not (replica.running or replica.paused):
             return
         if self._is_wanted(replica):
             ended = msgspec.structs.replace(replica, finished_at=at, exit_code=exit_code)
@@ -207,7 +217,7 @@ class App:
         return any(replica.key in target.places() for target in targets_of(self.desired, self.see()))
 
     def _died(self, old: Replica, new: Replica) -> None:
-        if not self._is_wanted(new) or not (new.stopped or old.health != Health.UNSEEN):
+        if new.resting or not self._is_wanted(new) or not (new.stopped or old.health != Health.UNSEEN):
             return
         # One that runs again already has ended the life before.
         self.teller.tell(facts.died(self.desired.app_id, new, new.started_at if new.stopped else old.started_at))
@@ -232,6 +242,7 @@ class App:
 
     def on_oom(self, container_id: str) -> None:
         self.view.change(container_id, oom=True)
+        self.runs.change(container_id, oom=True)
 
     def working_on(self, container_id: str) -> bool:
         """A job of ours changes this container right now and will look at it itself."""
@@ -239,7 +250,11 @@ class App:
 
     def take_in(self, replica: Replica, seen: ContainerSeen) -> None:
         """Learn of a container that the list showed."""
-        self.view.replicas.setdefault(replica.id, replica)
+        if replica.id not in self.view.replicas:
+            # Stopped, and not for the engine to start: it sleeps since before this process began.
+            is_down = seen.state == ReplicaState.EXITED and seen.restart_policy == "no"
+            resting = is_down and replica.key.is_web and not self._of_candidate(replica)
+            self.view.replicas[replica.id] = msgspec.structs.replace(replica, resting=resting)
         self.merge(seen)
 
     def excuse(self, container_id: str) -> None:
@@ -249,8 +264,12 @@ class App:
             self.view.change(container_id, excused=True)
 
     def is_candidate(self, container_id: str) -> bool:
-        replica, candidate = self.view.replicas.get(container_id), self.desired.candidate
-        return replica is not None and candidate is not None and replica.key.release == candidate.number
+        replica = self.view.replicas.get(container_id)
+        return replica is not None and self._of_candidate(replica)
+
+    def _of_candidate(self, replica: Replica) -> bool:
+        candidate = self.desired.candidate
+        return candidate is not None and replica.deployment_id == candidate.deployment_id
 
     # Saying again.
 
@@ -261,6 +280,7 @@ class App:
             self.teller.tell(facts.live(self.desired.app_id, candidate, self.view.marks), again=True)
         if candidate is not None and (failure := self.view.failed.get(candidate.number)):
             self.teller.tell(facts.failed(self.desired.app_id, candidate, failure), again=True)
+        self.runs.say_again()
         self.wake()
 
     def say_again(self) -> None:
@@ -269,6 +289,7 @@ class App:
         self.view.said_settled = None
         self.view.said_removed = False
         self.view.said_ahead = None
+        self.view.purged.clear()
         for replica in self.view.replicas.values():
             self.tell_life(replica)
         self.tick()

@@ -4,8 +4,11 @@ from enum import StrEnum
 
 import msgspec
 
-from libs.common.messages.api import Limits
+from libs.common.messages.api import WEB, Limits
 from libs.common.states import ReplicaState
+
+KEPT = "unless-stopped"
+"""The restart policy of what has been healthy: the engine starts it again by itself."""
 
 
 class Generation(msgspec.Struct, frozen=True, order=True):
@@ -21,13 +24,24 @@ class Key(msgspec.Struct, frozen=True, order=True):
     release: int
     restart: int
     slot: int
+    process: str = WEB
 
     @property
     def generation(self) -> Generation:
         return Generation(self.release, self.restart)
 
-    def __str__(self) -> str:
+    @property
+    def is_web(self) -> bool:
+        """It takes requests: it is probed, has a place in the route, and sleeps when nobody asks."""
+        return self.process == WEB
+
+    @property
+    def place(self) -> str:
+        """Its place among those of its process."""
         return f"r{self.release}.{self.restart}-{self.slot}"
+
+    def __str__(self) -> str:
+        return self.place if self.is_web else f"{self.process}-{self.place}"
 
 
 class Health(StrEnum):
@@ -46,6 +60,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
     `policy` and `limits` are None while unknown. `up_since` is by the engine's clock (see `clock.py`) in seconds; `starts` counts the
     starts by this process; `flips` the changes of health since the start. `leaving`: it got TERM from us, or will at once.
+    `resting`: it was put to sleep, or is being so: its end is no death; `woken_by`: who had it started again.
+    `copies` are the volumes in it, as id and copy; those in `writes` no other container may have at the same time.
     `thawed` is when we had it go on, RFC 3339.
     """
 
@@ -59,6 +75,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     state: ReplicaState
     rank: tuple[int, int] = (0, 0)
+    copies: dict[str, int] = {}
+    writes: frozenset[str] = frozenset()
     policy: str | None = None
     limits: Limits | None = None
     started_at: str | None = None
@@ -74,12 +92,19 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     starts: int = 0
     excused: bool = False
     leaving: bool = False
+    resting: bool = False
+    woken_by: str | None = None
     thawed: str | None = None
 
     @property
     def upstream(self) -> str:
         """Its name in routes: one container, one name, even where another takes its place."""
         return f"{self.key}.{self.id[:12]}"
+
+    @property
+    def serves(self) -> bool:
+        """It runs and is to go on."""
+        return self.running and not self.leaving and not self.resting
 
     @property
     def running(self) -> bool:

@@ -2,26 +2,35 @@
 
 from datetime import timedelta
 
+import msgspec
+
 from libs.common import clock
 from libs.common.messages.api import Desired
 from libs.common.messages.runtime import Route, Upstream
 from libs.common.states import Intent
 from services.runtime.clock import Now
-from services.runtime.replica import Generation, Health, Replica
+from services.runtime.replica import KEPT, Generation, Health, Replica
 from services.runtime.seen import Seen
-from services.runtime.targets import Target, members
+from services.runtime.targets import Target, making_way, members
 
 
 def route_of(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now) -> Route:
-    """Return the route that there should be, with the revision that it gets if it must be written."""
+    """Return the route that there should be, with the revision that it gets if it must be written.
+
+    The first of an app has the time as its revision: where the bus forgot the ones before, routers may still serve by them.
+    """
     gone = desired.intent == Intent.DELETED
+    before = seen.route.revision if seen.route else int(now.wall.timestamp() * 1000)
     return Route(
         app_id=desired.app_id,
         slug=desired.slug,
-        revision=1 + max([seen.route.revision if seen.route else 0, *(router.revision for router in seen.routers)]),
+        revision=1 + max([before, *(router.revision for router in seen.routers)]),
         hosts=() if gone else desired.hosts,
+        former_hosts=desired.hosts if gone else (),
         upstreams=() if gone else _upstreams(seen, targets, now),
+        front=None if gone else desired.front,
         paused=not gone and _stands_still(seen, targets),
+        asleep=not gone and _sleeps(seen, targets, now),
     )
 
 
@@ -30,46 +39,88 @@ def must_write(route: Route, seen: Seen) -> bool:
     last = seen.route
     if last is None or not seen.stored or any(router.revision > last.revision for router in seen.routers):
         return True
-    return (last.hosts, last.upstreams, last.slug, last.paused) != (route.hosts, route.upstreams, route.slug, route.paused)
+    return msgspec.structs.replace(last, revision=route.revision) != route
 
 
 def front_of(seen: Seen, targets: tuple[Target, ...]) -> Generation | None:
     """Return the generation that new requests go to.
 
-    A target takes over when all of its replicas are healthy, the current release at once when nothing else serves; it stays as
-    long as one of them lives. What serves goes on until a target takes over.
+    A candidate takes over when all of its replicas are healthy, those of other processes too, the current release at once when nothing
+    else serves; it stays as long as one of them lives. What serves goes on until a target takes over, unless that waits for its volumes.
+    None is to take over while all rest.
     """
-    frozen = {target.generation.release for target in targets if target.frozen}
-    serving = {replica.key.generation for replica in seen.replicas if _serves(replica, seen) and replica.key.release not in frozen}
+    resting = {target.generation.release for target in targets if target.at_rest}
+    going = {replica.id for replica in making_way(targets, seen)}
+    fit = [replica for replica in seen.replicas if replica.id not in going and replica.key.release not in resting]
+    serving = {replica.key.generation for replica in fit if _serves(replica, seen)}
     for target in targets:
-        if target.frozen:
+        if target.at_rest:
             continue
         count = len(ready(target, seen))
-        whole = count >= target.count
+        whole = count >= target.count and (not target.candidate or others_are_up(target, seen))
         if whole or (count and (target.generation in serving or (not target.candidate and not serving))):
             return target.generation
-    return max(serving, default=None) if targets else None
+    well = {replica.key.generation for replica in fit if _serves(replica, seen) and is_healthy(replica, seen)}
+    return None if all(target.at_rest for target in targets) else max(well or serving, default=None)
 
 
 def _stands_still(seen: Seen, targets: tuple[Target, ...]) -> bool:
     """Nothing takes requests, for what is to is paused: by its owner, or by hand."""
     if not targets or front_of(seen, targets) is not None:
         return False
-    return any(target.frozen or any(replica.paused for replica in members(target, seen).values()) for target in targets)
+    return any(target.frozen or any(replica.paused for replica in _takers(target, seen)) for target in targets)
+
+
+def _sleeps(seen: Seen, targets: tuple[Target, ...], now: Now) -> bool:
+    """Requests are held: the app sleeps, or it is being woken and no start of it failed so often that the next one has to wait.
+
+    So they are while one replica makes way for another that needs its volumes.
+    """
+    if front_of(seen, targets) is not None:
+        return False
+    if making_way(targets, seen) or any(target.asleep and not target.frozen for target in targets):
+        return True
+    is_waking = seen.route is not None and seen.route.asleep
+    return is_waking and any(_comes_up(target, seen, now) for target in targets if not target.at_rest)
+
+
+def _comes_up(target: Target, seen: Seen, now: Now) -> bool:
+    return all(seen.retry_at.get(key, 0) <= now.engine for key in target.places() if key.is_web)
+
+
+def _takers(target: Target, seen: Seen) -> list[Replica]:
+    """Return the target's containers that requests may go to."""
+    return [replica for replica in members(target, seen).values() if replica.key.is_web]
+
+
+def others_are_up(target: Target, seen: Seen) -> bool:
+    """Every container of a process beside `web` is there and healthy."""
+    there = members(target, seen)
+    found = [there.get(key) for key in target.places() if not key.is_web]
+    return all(replica is not None and replica.serves and is_healthy(replica, seen) for replica in found)
 
 
 def ready(target: Target, seen: Seen) -> list[Replica]:
     """Return the replicas of the target that may get requests: the healthy ones, or, when there is none, the ones that had been."""
-    running = [replica for replica in members(target, seen).values() if replica.running and not replica.leaving]
+    running = [replica for replica in _takers(target, seen) if replica.serves]
     healthy = [replica for replica in running if is_healthy(replica, seen)]
     return healthy or [replica for replica in running if replica.health == Health.UNHEALTHY and _fronts(replica, seen)]
 
 
 def is_healthy(replica: Replica, seen: Seen) -> bool:
-    """Probed with success; one that ran before this process did is taken for healthy if the route has it."""
+    """Probed with success; one that ran before this process did is taken for healthy if the route trusts it.
+
+    What takes no requests is in no route: the engine keeps it, once it was healthy.
+    """
     if replica.health == Health.UNSEEN:
-        return seen.upstream(replica) is not None
+        return _is_trusted(replica, seen) if replica.key.is_web else replica.policy == KEPT
     return replica.health == Health.HEALTHY
+
+
+def _is_trusted(replica: Replica, seen: Seen) -> bool:
+    """It gets new requests, or is of an app that gets none: what drains beside others may have been sick."""
+    upstreams = seen.route.upstreams if seen.route else ()
+    return _fronts(replica, seen) or (seen.upstream(replica) is not None and all(one.draining_since for one in upstreams))
 
 
 def _fronts(replica: Replica, seen: Seen) -> bool:
@@ -79,7 +130,7 @@ def _fronts(replica: Replica, seen: Seen) -> bool:
 
 def _serves(replica: Replica, seen: Seen) -> bool:
     """It gets new requests now, and may go on until something better is there."""
-    fit = replica.running and not replica.leaving and replica.health != Health.STARTING
+    fit = replica.serves and replica.health != Health.STARTING
     return fit and replica.key.release not in seen.failed and _fronts(replica, seen)
 
 
@@ -92,10 +143,14 @@ def _upstreams(seen: Seen, targets: tuple[Target, ...], now: Now) -> tuple[Upstr
 
 
 def _chosen(front: Generation | None, seen: Seen, targets: tuple[Target, ...]) -> list[Replica]:
+    """Those of its places; where none of these is fit, whoever of the generation serves: fewer are wanted, but not none."""
     for target in targets:
-        if target.generation == front:
-            return _ordered(ready(target, seen))
-    return _ordered([replica for replica in seen.replicas if replica.key.generation == front and _serves(replica, seen)])
+        if target.generation == front and (fit := ready(target, seen)):
+            return _ordered(fit)
+    going = {replica.id for replica in making_way(targets, seen)}
+    there = [replica for replica in seen.replicas if replica.key.generation == front and replica.id not in going]
+    serving = [replica for replica in there if _serves(replica, seen)]
+    return _ordered([replica for replica in serving if is_healthy(replica, seen)] or serving)
 
 
 def _drains(replica: Replica, seen: Seen) -> bool:

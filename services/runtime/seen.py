@@ -5,6 +5,7 @@ import msgspec
 from libs.common.messages.runtime import Route, Upstream
 from services.runtime.clock import Now
 from services.runtime.replica import Key, Replica
+from services.runtime.runs.runner import Runner
 
 ROUTERLESS_SECONDS = 30.0
 """After this long without a live router nobody is waited for: the proxy's state on disk follows when a router is back."""
@@ -31,7 +32,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     `failed`, `proved` (answered through the proxy) and `said_live` hold numbers of releases; `routed_since` is when the candidate
     got the route; times are of the engine's clock. `may_remove`: the bus is there and `desired` is complete. `busy`: work on
-    containers is under way. `last_in_project`: no other app that is wanted uses the project's network.
+    containers is under way. `last_in_project`: no other app that is wanted uses the project's network. `count`: how many replicas are to
+    run now, 0: the app sleeps; None: as many as `desired` says. `purged` are the volumes whose data is gone; of those in `swept` the
+    copies before that one are. `runners` are the containers of runs and of the release command, `ended` the ids of those whose
+    end was seen.
     """
 
     network: bool = True
@@ -49,9 +53,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     may_remove: bool = True
     busy: bool = False
     last_in_project: bool = True
+    count: int | None = None
     said_settled: tuple[int, int] | None = None
     said_removed: bool = False
     said_ahead: tuple[int, int] | None = None
+    purged: frozenset[str] = frozenset()
+    swept: frozenset[tuple[str, int]] = frozenset()
+    runners: tuple[Runner, ...] = ()
+    ended: frozenset[str] = frozenset()
 
     def upstream(self, replica: Replica) -> Upstream | None:
         """Return the replica's entry in the route."""

@@ -4,10 +4,9 @@ import msgspec
 
 from libs.common.engine.containers import ContainerListed
 from libs.common.engine.spec import ContainerSpec
-from libs.common.messages.api import Desired, HealthCheck, Release
+from libs.common.messages.api import WEB, Desired, HealthCheck, Mount, Release
 from services.runtime.replica import Health, Key, Replica
-
-PROCESS = "web"
+from services.runtime.volumes import mounting
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,16 +23,24 @@ class MadeFrom(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     command: tuple[str, ...] | None = None
     health_check: HealthCheck = HealthCheck()
+    volumes: tuple[Mount, ...] = ()
+    copies: dict[str, int] = {}
+    release_command: tuple[str, ...] | None = None
+    env_secret: tuple[str, ...] = ()
+    processes: dict[str, tuple[str, ...]] = {}
+    procfile: dict[str, tuple[str, ...]] = {}
+    image_port: int = 0
 
 
-class _Labels(msgspec.Struct, frozen=True):
-    """The labels of a container of ours, as they are read back."""
+class _Labels(msgspec.Struct, frozen=True, kw_only=True):
+    """The labels of a container of ours, as they are read back. One without a process was made before there were others than `web`."""
 
     app: str = msgspec.field(name="dockup.app")
     project: str = msgspec.field(name="dockup.project")
     release: int = msgspec.field(name="dockup.release")
     restart: int = msgspec.field(name="dockup.restart")
     slot: int = msgspec.field(name="dockup.slot")
+    process: str = msgspec.field(name="dockup.process", default=WEB)
     deployment: str = msgspec.field(name="dockup.deployment")
     port: int = msgspec.field(name="dockup.port")
     drain: float = msgspec.field(name="dockup.drain")
@@ -46,7 +53,12 @@ def network_name(instance: str, project_id: str) -> str:
 
 
 def container_name(app_id: str, key: Key) -> str:
-    return f"dk-{app_id}-{PROCESS}-{key}"
+    return f"dk-{app_id}-{key.process}-{key.place}"
+
+
+def process_of(name: str) -> str:
+    """The process in a container's name: of one that is gone nothing else tells it."""
+    return name.split("-", 2)[-1].rsplit("-", 2)[0]
 
 
 def labels(desired: Desired, release: Release, key: Key, place: Place) -> dict[str, str]:
@@ -56,7 +68,7 @@ def labels(desired: Desired, release: Release, key: Key, place: Place) -> dict[s
         "dockup.node": place.node,
         "dockup.app": desired.app_id,
         "dockup.project": desired.project_id,
-        "dockup.process": PROCESS,
+        "dockup.process": key.process,
         "dockup.release": str(key.release),
         "dockup.restart": str(key.restart),
         "dockup.slot": str(key.slot),
@@ -70,7 +82,19 @@ def labels(desired: Desired, release: Release, key: Key, place: Place) -> dict[s
 
 
 def _made_from(desired: Desired, release: Release) -> MadeFrom:
-    return MadeFrom(slug=desired.slug, image=release.image, command=release.command, health_check=release.health_check)
+    return MadeFrom(
+        slug=desired.slug,
+        image=release.image,
+        command=release.command,
+        health_check=release.health_check,
+        volumes=release.volumes,
+        copies=mounting.copies_of(desired, release),
+        release_command=release.release_command,
+        env_secret=release.env_secret,
+        processes=release.processes,
+        procfile=release.procfile,
+        image_port=release.image_port,
+    )
 
 
 def made_from(seen: ContainerListed) -> MadeFrom | None:
@@ -82,17 +106,19 @@ def made_from(seen: ContainerListed) -> MadeFrom | None:
 
 
 def container_spec(desired: Desired, release: Release, key: Key, *, env: dict[str, str], address: str, place: Place) -> ContainerSpec:
+    limits = desired.size_of(key.process).limits
     return ContainerSpec(
         name=container_name(desired.app_id, key),
         image_id=release.image_id,
         labels=labels(desired, release, key, place),
         env={"PORT": str(release.port), **env},
-        command=release.command,
+        command=release.command if key.is_web else release.processes[key.process],
         network=network_name(place.instance, desired.project_id),
         address=address,
         port=release.port,
-        cpu=desired.limits.cpu,
-        memory=desired.limits.memory,
+        cpu=limits.cpu,
+        memory=limits.memory,
+        volumes=mounting.mounts(desired, release, place.instance),
     )
 
 
@@ -107,10 +133,11 @@ def replica_of(seen: ContainerListed) -> Replica | None:
         found = msgspec.convert(seen.labels, _Labels, strict=False)
     except msgspec.ValidationError:
         return None
+    made = made_from(seen)
     return Replica(
         id=seen.id,
         name=seen.name,
-        key=Key(found.release, found.restart, found.slot),
+        key=Key(found.release, found.restart, found.slot, found.process),
         deployment_id=found.deployment,
         project_id=found.project,
         port=found.port,
@@ -119,4 +146,6 @@ def replica_of(seen: ContainerListed) -> Replica | None:
         state=seen.state,
         health=Health.UNSEEN,
         rank=(found.epoch, found.revision),
+        copies=made.copies if made else {},
+        writes=mounting.writes(made.volumes) if made else frozenset(),
     )

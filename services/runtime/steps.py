@@ -41,11 +41,14 @@ class StartReplica(OnContainer, frozen=True):
 
 
 class Probe(OnContainer, frozen=True):
-    """Watch its health for as long as the plan says so; never ends by itself. `since` tells one start of it from the next."""
+    """Watch its health for as long as the plan says so; never ends by itself. `since` tells one start of it from the next.
+
+    Without a `check` it takes no requests: that it goes on running is its health.
+    """
 
     address: str
     port: int
-    check: HealthCheck
+    check: HealthCheck | None
     since: float
 
     @property
@@ -93,6 +96,10 @@ class Unpause(OnContainer, frozen=True):
     """Have it go on."""
 
 
+class PutToSleep(OnContainer, frozen=True):
+    """Have it lie stopped, whatever it does now: a wake starts it again."""
+
+
 class Retire(OnContainer, frozen=True):
     """Restart policy `no`, TERM, KILL after ten seconds, last words kept, removed."""
 
@@ -101,6 +108,17 @@ class Retire(OnContainer, frozen=True):
 
 class RemoveNetwork(Step, frozen=True):
     project_id: str
+
+
+class PurgeVolume(Step, frozen=True):
+    """Destroy the data of a volume that no container has: all of its copies, or those before the copy `below`."""
+
+    volume: str
+    below: int | None = None
+
+    @property
+    def job(self) -> str:
+        return f"volume {self.volume}"
 
 
 class AnnounceSettled(Step, frozen=True):

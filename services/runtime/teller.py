@@ -9,7 +9,8 @@ import structlog
 from libs.common.bus import Bus, BusAway
 
 _PAUSE = 0.5
-_MOST_REMEMBERED = 1_000
+_MOST_REMEMBERED = 250
+"""Of each app: more than is true of its replicas at one time, and not so much that what hundreds of apps said once is kept for ever."""
 
 logger = structlog.get_logger()
 

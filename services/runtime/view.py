@@ -30,6 +30,8 @@ class View:
         self.said_settled: tuple[int, int] | None = None
         self.said_removed = False
         self.said_ahead: tuple[int, int] | None = None
+        self.purged: set[str] = set()
+        self.swept: set[tuple[str, int]] = set()
 
     def change(self, container_id: str, **fields: object) -> Replica | None:
         """Note something new about a replica; None when it is not known any more."""
@@ -67,7 +69,8 @@ def merged(old: Replica, seen: ContainerSeen, now: Now) -> Replica:
         oom=seen.oom_killed or old.oom,
     )
     if restarted:
-        return msgspec.structs.replace(new, health=Health.STARTING, healthy_at=None, flips=0, up_since=now.engine, starts=new.starts + 1)
+        begun = {"health": Health.STARTING, "healthy_at": None, "flips": 0, "woken_by": None}
+        return msgspec.structs.replace(new, **begun, up_since=now.engine, starts=new.starts + 1)
     if new.up_since is None and seen.started_at is not None:
         # One that ran before this process did gets its whole start period again: nobody probed it in between.
         return msgspec.structs.replace(new, up_since=now.engine)
