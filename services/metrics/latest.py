@@ -1,19 +1,24 @@
-"""The newest samples in Redis, a hash an app: what may be lost, for those who want it sooner than the next batch."""
+"""The newest samples and traffic in Redis: what may be lost, for those who want it sooner than the next batch."""
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from libs.common.messages.metrics import ReplicaSample
+from libs.common.messages.metrics import ReplicaSample, TrafficNow
 
 _SECONDS = 1.0
 _LIVES = 3
 """Intervals after which a hash that nobody renews is gone."""
 
 logger = structlog.get_logger()
+
+
+TRAFFIC_KEY = "dockup:traffic"
+"""A hash: app → `TrafficNow` as JSON."""
 
 
 def key(app_id: str) -> str:
@@ -30,13 +35,13 @@ class Latest:
         self._known: set[str] = set()
         self.trouble = ""
 
-    async def write(self, samples: tuple[ReplicaSample, ...]) -> None:
-        """Replace every app's hash (field: replica, value: the sample as JSON). Redis away is noted and no more."""
+    async def write(self, samples: tuple[ReplicaSample, ...], traffic: Mapping[str, TrafficNow]) -> None:
+        """Replace every app's hash (field: replica, value: the sample as JSON), and that of traffic. Redis away is noted and no more."""
         if self._redis is None:
             return
         try:
             async with asyncio.timeout(_SECONDS):
-                await self._replace(self._redis, samples)
+                await self._replace(self._redis, samples, traffic)
         except (RedisError, OSError) as error:
             if not self.trouble:
                 logger.warning("redis.away", error=str(error))
@@ -44,7 +49,7 @@ class Latest:
         else:
             self.trouble = ""
 
-    async def _replace(self, redis: Redis, samples: tuple[ReplicaSample, ...]) -> None:
+    async def _replace(self, redis: Redis, samples: tuple[ReplicaSample, ...], traffic: Mapping[str, TrafficNow]) -> None:
         apps = {sample.app_id for sample in samples}
         async with redis.pipeline(transaction=True) as pipe:
             for app_id in self._known | apps:
@@ -52,8 +57,11 @@ class Latest:
             for sample in samples:
                 pipe.hset(key(sample.app_id), sample.replica, msgspec.json.encode(sample).decode())
                 pipe.pexpire(key(sample.app_id), self._expire)
-            if len(pipe):
-                await pipe.execute()
+            pipe.delete(TRAFFIC_KEY)
+            if traffic:
+                pipe.hset(TRAFFIC_KEY, mapping={app_id: msgspec.json.encode(each).decode() for app_id, each in traffic.items()})
+                pipe.pexpire(TRAFFIC_KEY, self._expire)
+            await pipe.execute()
         self._known = apps
 
     async def close(self) -> None:

@@ -1,30 +1,33 @@
 """The beat: look at every container of ours, say what is there, and again at each tick or soon after something happened."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from time import monotonic, time
 
-import msgspec
 import structlog
 
 from libs.common import clock, disks, ids, subjects
 from libs.common.bus import Bus, BusAway
-from libs.common.engine import containers, stats
+from libs.common.engine import containers
 from libs.common.engine.connect import Engine
-from libs.common.engine.containers import ContainerListed
-from libs.common.engine.errors import EngineAway, EngineError, NotFound
+from libs.common.engine.errors import EngineAway, EngineError
 from libs.common.engine.events import EngineEvent, watch
-from libs.common.messages.metrics import Observation, ReplicaSample, StatsAnswer
-from services.metrics.cgroups import Files, Usage
+from libs.common.messages.metrics import Observation, ReplicaSample, StatsAnswer, TrafficNow
+from libs.common.messages.router import AppTraffic
 from services.metrics.history.keeper import History
+from services.metrics.inventory import Found, Inventory
 from services.metrics.latest import Latest
-from services.metrics.sample import USES_NOTHING, Sampler
+from services.metrics.parts import parts
+from services.metrics.sample import Sampler
 from services.metrics.settings import Settings
+from services.metrics.traffic import Inflow
+from services.metrics.volumes import Sizes
 
 DEBOUNCE = 0.1
 """Seconds from the first event of a burst to the look that shows them all."""
-_REST, _LONGEST_REST = 10, 2.0
-"""Times what the last look took, until an event has the next: while many containers come and go it may not take the machine."""
+_REST, _LONGEST_REST = 20, 2.0
+"""Times what the last look took, until an event has the next: while many containers come and go it may not take the machine, nor the
+API's time, which is some of that again."""
 _RETRY_SECONDS = 1.0
 
 logger = structlog.get_logger()
@@ -33,14 +36,13 @@ logger = structlog.get_logger()
 class Observer:
     """One engine, seen from outside. `woken` asks for a look before the next tick."""
 
-    def __init__(self, settings: Settings, bus: Bus, latest: Latest, history: History) -> None:
+    def __init__(self, settings: Settings, bus: Bus, latest: Latest, history: History, inflow: Inflow) -> None:
         self._settings = settings
         self._bus = bus
         self._latest = latest
         self._history = history
-        self._files = Files()
+        self._inflow = inflow
         self._sampler = Sampler()
-        self._listed: list[ContainerListed] = []
         self._engine: Engine | None = None
         self._opening = asyncio.Lock()
         self._engine_id = ""
@@ -50,6 +52,8 @@ class Observer:
         self._number = 0
         self._rested = 0.0
         self.woken = asyncio.Event()
+        self.inventory = Inventory(settings.instance)
+        self.sizes = Sizes(self.open, settings.instance, settings.sync_seconds)
         bus.reconnected.append(self.woken.set)
 
     async def check(self) -> tuple[str, str]:
@@ -62,7 +66,7 @@ class Observer:
         while True:
             samples = await self.beat()
             if samples is not None:
-                self._history.record(samples)
+                self._history.record(samples, self._passed(samples))
             due = monotonic() + until_tick(time(), self._settings.sync_seconds)
             while await self._woken_before(due):
                 await self.beat()
@@ -94,82 +98,99 @@ class Observer:
             source=self._source,
             number=self._number,
             disks=disks.measure_all(self._settings.home, self._engine_root),
+            volumes=self.sizes.known,
+            volumes_at=self.sizes.at,
         )
-        try:
-            await self._bus.broadcast(subjects.OBSERVATION, seen)
-        except BusAway as error:
-            logger.info("observe.unheard", error=str(error))
+        await self._say(seen)
         if samples is not None:
-            await self._latest.write(samples)
+            await self._latest.write(samples, self._traffic(samples))
         return samples
+
+    async def _say(self, seen: Observation) -> None:
+        """In messages that stand alone: one that is not heard takes no other with it."""
+        for part in parts(seen):
+            try:
+                await self._bus.broadcast(subjects.OBSERVATION, part)
+            except BusAway as error:
+                logger.info("observe.unheard", error=str(error))
+
+    def _passed(self, samples: tuple[ReplicaSample, ...]) -> list[AppTraffic] | None:
+        """What passed since the last tick to each app that has a container; None while the routers are not heard."""
+        return self._inflow.taken(sorted({sample.app_id for sample in samples}), monotonic())
+
+    def _traffic(self, samples: tuple[ReplicaSample, ...]) -> dict[str, TrafficNow]:
+        now = monotonic()
+        found = {app_id: self._inflow.of(app_id, now) for app_id in {sample.app_id for sample in samples}}
+        return {app_id: traffic for app_id, traffic in found.items() if traffic is not None}
 
     async def stats(self, app_id: str) -> StatsAnswer:
         """One app's containers at this moment: the files of those that the last look knew, or of a new one where something happened."""
         at = clock.now()
         try:
-            engine = await self._open()
-            listed = await self._of_app(engine, app_id)
-            usages = await self._usages(engine, listed)
+            engine = await self.open()
+            listed = await self.inventory.of_app(engine, app_id)
+            usages = await self.inventory.usages(engine, listed)
         except (EngineAway, EngineError) as error:
             return StatsAnswer(at=at, engine_id=self._engine_id, samples=(), trouble=str(error))
-        return StatsAnswer(at=at, engine_id=self._engine_id, samples=self._sampler.now(listed, usages, monotonic()))
+        now = monotonic()
+        samples = self._sampler.now(listed, usages, now)
+        return StatsAnswer(at=at, engine_id=self._engine_id, samples=samples, traffic=self._inflow.of(app_id, now))
 
-    async def _of_app(self, engine: Engine, app_id: str) -> list[ContainerListed]:
-        if self._trouble or self.woken.is_set():
-            return await containers.list_ours(engine, self._settings.instance, app_id)
-        return [seen for seen in self._listed if seen.labels.get(containers.APP_LABEL) == app_id]
+    async def look_at(self, app_ids: Collection[str]) -> Found | None:
+        """These apps' containers, as they were listed last, and what they use now; None while the engine does not answer."""
+        if self._trouble:
+            return None
+        listed = [seen for seen in self.inventory.listed if seen.labels.get(containers.APP_LABEL) in app_ids]
+        try:
+            return listed, await self.inventory.usages(await self.open(), listed)
+        except (EngineAway, EngineError):
+            return None
 
     async def _look(self) -> tuple[ReplicaSample, ...] | None:
         """Every container of ours, or None when the engine does not answer."""
         try:
-            engine = await self._open()
-            listed = await containers.list_ours(engine, self._settings.instance)
-            usages = await self._usages(engine, listed)
+            listed, usages = await self.inventory.look(await self.open())
         except (EngineAway, EngineError) as error:
             if not self._trouble:
                 logger.warning("engine.away", error=str(error))
             self._trouble = str(error)
             return None
         self._trouble = ""
-        self._listed = listed
         return self._sampler.take(listed, usages, monotonic())
 
-    async def _open(self) -> Engine:
+    async def open(self) -> Engine:
+        """The connection to the engine, made now where there is none. `EngineAway`."""
         async with self._opening:
             if self._engine is None:
                 engine = await Engine.open(self._settings.docker_host)
-                info = await engine.info()
+                try:
+                    info = await engine.info()
+                except BaseException:
+                    engine.close()
+                    raise
                 self._engine_id = info.id
                 self._engine_root = disks.engine_root(self._settings.docker_host, info.root)
                 self._engine = engine
             return self._engine
 
-    async def _usages(self, engine: Engine, listed: list[ContainerListed]) -> dict[str, Usage]:
-        found: dict[str, Usage] = {}
-        unread: list[str] = []
-        for seen in listed:
-            if seen.state in USES_NOTHING:
-                continue
-            if usage := self._files.usage(seen.id):
-                found[seen.id] = usage
-            else:
-                unread.append(seen.id)
-        answers = await asyncio.gather(*(_ask(engine, container_id) for container_id in unread))
-        return found | {container_id: usage for container_id, usage in zip(unread, answers, strict=True) if usage}
-
     async def listen(self, handlers: Mapping[str, Callable[["Observer", EngineEvent], None]]) -> None:
         """Follow the engine's events for ever; each new beginning asks for a look, for what was missed."""
         while True:
             try:
-                events = watch(await self._open(), self._settings.instance)
-                self.woken.set()
-                async for event in events:
+                self.inventory.watch = watch(await self.open(), self._settings.instance)
+                self._look_at_all()
+                async for event in self.inventory.watch:
                     if handler := handlers.get(event.action):
                         handler(self, event)
             except (EngineAway, EngineError) as error:
                 logger.info("events.waiting", error=str(error))
-                self.woken.set()
+                self.inventory.watch = None
+                self._look_at_all()
                 await asyncio.sleep(_RETRY_SECONDS)
+
+    def _look_at_all(self) -> None:
+        self.inventory.miss()
+        self.woken.set()
 
     def close(self) -> None:
         if self._engine is not None:
@@ -183,13 +204,3 @@ def until_tick(now: float, interval: float) -> float:
     """
     left = interval - (now + interval / 2) % interval
     return left if left > interval / 2 else left + interval
-
-
-async def _ask(engine: Engine, container_id: str) -> Usage | None:
-    """The engine's own figures, where the files can't be reached."""
-    try:
-        seen = await stats.once(engine, container_id)
-    except NotFound:
-        return None
-    # It ended between the list and this question: the engine answers for it with zeros.
-    return Usage(**msgspec.structs.asdict(seen)) if seen.memory_bytes or seen.cpu_seconds else None

@@ -1,13 +1,17 @@
 """From a listed container and what it used to one sample. Pure, but for the memory of the last reading."""
 
+import re
+
 import msgspec
 
 from libs.common.engine.containers import ContainerListed
+from libs.common.messages.api import WEB
 from libs.common.messages.metrics import ReplicaSample
 from libs.common.states import ReplicaState
 from services.metrics.cgroups import Usage
 
 MEGABYTE = 1024 * 1024
+_APP, _RELEASE = re.compile(r"app_[0-9a-z]+"), re.compile(r"[0-9]{1,18}")
 SHORTEST = 1.0
 """Seconds between two readings that make a rate. A look that comes sooner repeats the last figure."""
 
@@ -66,6 +70,7 @@ def _sample(seen: ContainerListed, usage: Usage | None, reading: Reading | None)
         release=int(seen.labels["dockup.release"]),
         replica=seen.name,
         container_id=seen.id,
+        process=seen.labels.get("dockup.process", WEB),
         state=seen.state,
         cpu_usage=None if rate is None else round(rate, 2),
         memory_usage=None if usage is None else round(usage.memory_bytes / MEGABYTE, 2),
@@ -79,4 +84,6 @@ def _sample(seen: ContainerListed, usage: Usage | None, reading: Reading | None)
 
 
 def is_replica(seen: ContainerListed) -> bool:
-    return "dockup.app" in seen.labels and seen.labels.get("dockup.release", "").isdigit()
+    """Whether its labels are as ours are: people may write others, and no reader knows such an app."""
+    app_id, release = seen.labels.get("dockup.app", ""), seen.labels.get("dockup.release", "")
+    return bool(_APP.fullmatch(app_id) and _RELEASE.fullmatch(release))

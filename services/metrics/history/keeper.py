@@ -3,17 +3,19 @@
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import TypeVar
 
 import structlog
 
 from libs.common.messages.metrics import HistoryAnswer, HistoryQuery, ReplicaSample
-from services.metrics.history.recorder import Recorder, Row
+from libs.common.messages.router import AppTraffic
+from services.metrics.history.clocks import Clock
+from services.metrics.history.recorder import Recorder, Row, TrafficRow
 from services.metrics.history.resolution import choose
 from services.metrics.history.store import Store
 
@@ -22,6 +24,8 @@ _WAITING = 20
 """Samples of everything that wait for a slow disk; older ones make room."""
 _RUINED = ("malformed", "not a database")
 """What SQLite says of a file that will not get better."""
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+"""What gets better by itself; after anything else the file is opened anew: it may be a disk that was mounted read-only for a while."""
 
 logger = structlog.get_logger()
 
@@ -33,15 +37,18 @@ class History:
         self.trouble = ""
         self._path = path
         self._sync_seconds = sync_seconds
-        self._recorder = Recorder()
-        self._waiting: deque[tuple[float, list[Row]]] = deque(maxlen=_WAITING)
+        self._recorder = Recorder(monotonic())
+        self._waiting: deque[Callable[[Store], bool]] = deque(maxlen=_WAITING)
         self._due = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "history")
         self._store: Store | None = None
+        self._clock = Clock()
 
-    def record(self, samples: tuple[ReplicaSample, ...]) -> None:
-        """Note one sync. Returns at once."""
-        self._waiting.append((time(), self._recorder.rows(samples)))
+    def record(self, samples: tuple[ReplicaSample, ...], passed: Sequence[AppTraffic] | None = None) -> None:
+        """Note one sync, with what passed to each app since the last; None: it is not known. Returns at once."""
+        at, now = time(), monotonic()
+        rows, traffic = self._recorder.rows(samples), self._recorder.traffic(passed, now)
+        self._waiting.append(partial(_write, at=at, rows=rows, traffic=traffic, purges=self._clock.is_sound(at, now)))
         self._due.set()
 
     async def run(self) -> None:
@@ -50,8 +57,8 @@ class History:
             await self._due.wait()
             self._due.clear()
             while self._waiting:
-                at, rows = self._waiting.popleft()
-                await self._do(partial(_write, at=at, rows=rows))
+                if await self._do(self._waiting.popleft()):
+                    self.trouble = ""
 
     async def page(self, query: HistoryQuery) -> HistoryAnswer:
         """Points of the last `minutes`; none, and why, while the database does not work."""
@@ -65,22 +72,24 @@ class History:
 
     def _try(self, work: Callable[[Store], T]) -> T | None:
         try:
+            if self._store is not None and not self._store.is_in_place():
+                self._close()
             if self._store is None:
                 self._store = Store(self._path)
-            done = work(self._store)
-        except (sqlite3.Error, OSError) as error:
+            return work(self._store)
+        except (sqlite3.Error, OSError, OverflowError) as error:
             self._fail(error)
             return None
-        self.trouble = ""
-        return done
 
     def _fail(self, error: Exception) -> None:
         """A damaged file is set aside, and the next sync begins a new one: measuring what is now is worth more than what was."""
         if not self.trouble:
             logger.warning("history.failed", error=str(error), path=str(self._path))
         self.trouble = f"no history is kept: {error}"
-        if isinstance(error, sqlite3.DatabaseError) and any(words in str(error) for words in _RUINED):
-            self._close()
+        if not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorcode", None) in _PASSING:
+            return
+        self._close()
+        if any(words in str(error) for words in _RUINED):
             self._set_aside()
 
     def _set_aside(self) -> None:
@@ -92,9 +101,9 @@ class History:
             logger.warning("history.stays_broken", error=str(error))
 
     def _close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
 
     def close(self) -> None:
         """After what the thread has begun."""
@@ -102,6 +111,8 @@ class History:
         self._thread.shutdown()
 
 
-def _write(store: Store, at: float, rows: list[Row]) -> None:
-    store.add(at, rows)
-    store.purge(at)
+def _write(store: Store, *, at: float, rows: list[Row], traffic: list[TrafficRow], purges: bool) -> bool:
+    store.add(at, rows, traffic)
+    if purges:
+        store.purge(at)
+    return True

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from libs.common.messages.metrics import ReplicaSample
+from libs.common.messages.router import AppTraffic
 
 COUNTERS = ("network_rx_bytes", "network_tx_bytes", "block_read_bytes", "block_write_bytes")
 OF_APP = ""
@@ -24,11 +25,27 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     pids: int | None
 
 
-class Recorder:
-    """Keeps the last counters of each container that is still there."""
+class TrafficRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What passed to an app in `seconds`."""
 
-    def __init__(self) -> None:
+    app_id: str
+    seconds: float
+    passed: AppTraffic
+
+
+class Recorder:
+    """Keeps the last counters of each container that is still there, and when it was told last what passed. `since`: when it began."""
+
+    def __init__(self, since: float = 0.0) -> None:
         self._last: dict[str, tuple[int | None, ...]] = {}
+        self._told = since
+
+    def traffic(self, passed: Iterable[AppTraffic] | None, now: float) -> list[TrafficRow]:
+        """A row for each app, of what passed since the last time that it was known; `now` by the monotonic clock."""
+        if passed is None:
+            return []
+        seconds, self._told = now - self._told, now
+        return [TrafficRow(app_id=each.app_id, seconds=seconds, passed=each) for each in passed]
 
     def rows(self, samples: Iterable[ReplicaSample]) -> list[Row]:
         """A row for each container that uses something, and one for each app of these."""
