@@ -1,5 +1,8 @@
 import asyncio
+from collections.abc import Callable
 from functools import partial
+from time import monotonic, time
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -9,19 +12,30 @@ from libs.common.bucket import Mirror
 from libs.common.bus import Bus
 from libs.common.messages.router import Applied, RouterLease
 from libs.common.messages.runtime import Route
-from services.router import haproxy, identity, ports, render
+from services.router import haproxy, identity, ports
 from services.router.announce import Announcer, hold_lease
 from services.router.apply import Applier
 from services.router.certificates import Authority
 from services.router.drain import Drains
 from services.router.files import Files
+from services.router.frame import Frame, api_hosts
 from services.router.handlers import BUCKETS, Router
 from services.router.identity import Identity
+from services.router.own import Own
 from services.router.proxy import Proxy
 from services.router.settings import Settings
+from services.router.shown import Shown
 from services.router.table import Stored, Table
+from services.router.traffic import Reporter
+from services.router.waker import Waker
+
+if TYPE_CHECKING:
+    from services.router.issued import Issued
 
 _DAY = 86_400.0
+_LOOK_SECONDS = 10.0
+_FIRST_SECONDS = 60.0
+_JUMP_SECONDS = 60.0
 
 logger = structlog.get_logger()
 
@@ -33,12 +47,18 @@ async def serve(settings: Settings, bus: Bus) -> None:
     me = identity.load(files)
     table = _table(settings, files)
     process = haproxy.HAProxy(files)
-    applier = Applier(table=table, frame=_frame(settings, files, me), haproxy=process, authority=_authority(settings, files))
+    own = Own(settings.certificates)
+    own.look()
+    issued = _issued(settings=settings, bus=bus, files=files, table=table, own=own, router_id=me.router_id)
+    shown = _shown(settings, files, own, issued)
+    applier = Applier(table=table, frame=_frame(settings, files, me), haproxy=process, shown=shown)
     announcer = Announcer(bus, me.router_id)
     drains = Drains(table=table, files=files, applier=applier, announcer=announcer)
     listed = asyncio.Event()
+    reporter = Reporter(bus=bus, router_id=me.router_id, table=table, files=files, applier=applier, seconds=settings.scale_seconds)
     proxy = Proxy(settings=settings, files=files, table=table, haproxy=process, applier=applier, listed=listed)
-    router = Router(table=table, proxy=proxy, applier=applier, announcer=announcer, drains=drains)
+    waker = Waker(bus, table, name=_waker_name(me), seconds=settings.router_wake_seconds)
+    router = Router(table=table, proxy=proxy, applier=applier, announcer=announcer, drains=drains, waker=waker)
     await proxy.introduce()
     routes = Mirror(
         bus,
@@ -50,25 +70,34 @@ async def serve(settings: Settings, bus: Bus) -> None:
     routes.listed = listed
     # What the disk remembers is said again where the bus forgot it.
     router.touch(table.routes)
+
+    def problems() -> str:
+        return proxy.problem or router.problem or applier.refusals.problem or waker.problem or (shown.problem if shown else "")
+
     async with asyncio.TaskGroup() as tasks:
         for work in (
-            _answer_pings(bus, partial(_health, proxy, router, routes, announcer.mirror)),
+            _answer_pings(bus, partial(_health, problems, routes, announcer.mirror)),
             routes.run(),
             announcer.mirror.run(),
             announcer.run(),
             proxy.keep(),
             router.run(),
+            router.retry(),
+            waker.serve(),
             drains.run(),
-            applier.save_for_ever(),
+            reporter.run(proxy.serving),
+            applier.disk.save_for_ever(),
             applier.reap_for_ever(),
-            _renew_daily(applier),
+            _renew_in_time(applier),
+            _follow_files(own, shown, applier),
+            *([issued.run(applier)] if issued else []),
             hold_lease(bus, _lease(settings, me), proxy.serving),
         ):
             tasks.create_task(work)
 
 
 def _table(settings: Settings, files: Files) -> Table:
-    table = Table(capacity=settings.router_backends, reserved=render.api_hosts(settings))
+    table = Table(capacity=settings.router_backends, reserved=api_hosts(settings))
     try:
         table.restore(msgspec.json.decode(files.table.read_bytes(), type=Stored))
     except FileNotFoundError:
@@ -78,11 +107,12 @@ def _table(settings: Settings, files: Files) -> Table:
     return table
 
 
-def _frame(settings: Settings, files: Files, me: Identity) -> render.Frame:
-    return render.Frame(
+def _frame(settings: Settings, files: Files, me: Identity) -> Frame:
+    return Frame(
         settings=settings,
         files=files,
         probe_token=me.probe_token,
+        waker=_waker_name(me),
         maxconn=haproxy.connections(),
         threads=haproxy.threads(),
         binds=ports.binds(settings.bind),
@@ -90,11 +120,24 @@ def _frame(settings: Settings, files: Files, me: Identity) -> render.Frame:
     )
 
 
-def _authority(settings: Settings, files: Files) -> Authority | None:
+def _waker_name(me: Identity) -> str:
+    return f"dockup-waker-{me.router_id}"
+
+
+def _shown(settings: Settings, files: Files, own: Own, issued: "Issued | None") -> Shown | None:
     if settings.tls == "off":
         return None
-    hosts = render.api_hosts(settings)
-    return Authority(files, settings.instance, {hosts[0]: hosts})
+    hosts = api_hosts(settings)
+    authority = Authority(files, settings.instance, {hosts[0]: hosts})
+    return Shown(files, authority, [own.find, *([issued.find] if issued else [])])
+
+
+def _issued(*, settings: Settings, bus: Bus, files: Files, table: Table, own: Own, router_id: str) -> "Issued | None":
+    if settings.tls != "acme":
+        return None
+    from services.router.issued import Issued  # noqa: PLC0415 - it brings the client, which most do not need
+
+    return Issued(settings=settings, bus=bus, files=files, table=table, own=own, router_id=router_id)
 
 
 def _lease(settings: Settings, me: Identity) -> RouterLease:
@@ -107,11 +150,11 @@ def _lease(settings: Settings, me: Identity) -> RouterLease:
     )
 
 
-async def _health(proxy: Proxy, router: Router, routes: Mirror[Route], applied: Mirror[Applied]) -> tuple[str, str]:
+async def _health(problems: Callable[[], str], routes: Mirror[Route], applied: Mirror[Applied]) -> tuple[str, str]:
     unread = [f"{subjects.ROUTES}/{key}: {why}" for key, why in sorted(routes.unread.items())]
     unread += [f"{subjects.APPLIED}/{key}: {why}" for key, why in sorted(applied.unread.items())]
     passed = f"{len(unread)} entries of the bus cannot be read and are passed over: {unread[0]}" if unread else ""
-    problem = proxy.problem or router.problem or passed
+    problem = problems() or passed
     return ("degraded", problem) if problem else ("ok", "")
 
 
@@ -124,13 +167,33 @@ async def _answer_pings(bus: Bus, check: service.Check) -> None:
     await service.answer_pings(bus, check)
 
 
-async def _renew_daily(applier: Applier) -> None:
+async def _renew_in_time(applier: Applier) -> None:
+    """Soon after the start, daily, and when the clock was put elsewhere or the machine slept: then other certificates hold than before."""
+    due, ahead = monotonic() + _FIRST_SECONDS, time() - monotonic()
     while True:
-        await asyncio.sleep(_DAY)
+        await asyncio.sleep(_LOOK_SECONDS)
+        if monotonic() < due and abs(time() - monotonic() - ahead) < _JUMP_SECONDS:
+            continue
+        due, ahead = monotonic() + _DAY, time() - monotonic()
         try:
             await applier.renew()
         except Exception:  # the next day tries again, long before the certificates end
             logger.exception("certificates.not_renewed")
+
+
+async def _follow_files(own: Own, shown: Shown | None, applier: Applier) -> None:
+    """A file that the operator changes is shown within seconds."""
+
+    def look() -> bool:
+        return own.look() | (shown is not None and shown.look())
+
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            if await asyncio.to_thread(look):
+                await applier.renew()
+        except Exception:  # the next look, or the daily one, tries again
+            logger.exception("certificates.own_not_shown")
 
 
 def main() -> None:

@@ -1,44 +1,44 @@
-"""Bring the proxy that runs to the table, one batch of commands at a time, and keep the files on disk in step."""
+"""Bring the proxy that runs to the table, one batch of commands at a time."""
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-import msgspec
 import structlog
 
-from services.router import commands, live, pages, plan, render, runtime_api
-from services.router.certificates import Authority
-from services.router.files import Files, replace, replace_all
+from services.router import commands, live, maps, plan, render, runtime_api
+from services.router.disk import Disk
+from services.router.files import Files
+from services.router.frame import Frame
 from services.router.haproxy import HAProxy
 from services.router.problem import Problem
-from services.router.render import Frame
+from services.router.refused import Refusals
+from services.router.shown import Shown
 from services.router.table import Table
 
-_SAVE_SECONDS = 0.05
 _REAP_SECONDS = 0.5
 _TRIES = 3
+_SHOWN_AT_ONCE = 100
+"""Certificates; routes go in between."""
 
 logger = structlog.get_logger()
 
 
 class Applier:
-    """Owns what is known of the running proxy. Every change of it goes through here, one at a time."""
+    """Owns what is known of the running proxy. Every change of it goes through here, one at a time; `disk` follows."""
 
-    def __init__(self, *, table: Table, frame: Frame, haproxy: HAProxy, authority: Authority | None) -> None:
+    def __init__(self, *, table: Table, frame: Frame, haproxy: HAProxy, shown: Shown | None) -> None:
         self._table = table
         self._frame = frame
         self._files: Files = frame.files
         self._haproxy = haproxy
-        self._authority = authority
-        self._api_host = render.api_hosts(frame.settings)[0]
+        self._shown = shown
         self._lock = asyncio.Lock()
-        self._disk = asyncio.Lock()
-        self._changed = asyncio.Event()
         self._capacity = 0
-        self._checked = ""
-        self._written: dict[str, str] = {}
         self._sure = False
+        self._behind: set[str] = set()
+        self.disk = Disk(table=table, frame=frame, shown=shown)
+        self.refusals = Refusals()
         self.live: live.Live | None = None
         self.old_workers: list[int] = []
 
@@ -55,55 +55,27 @@ class Applier:
         """Take stock of the proxy that runs now."""
         worker = await self._haproxy.worker()
         self._capacity = self._table.capacity if worker is not None and worker[1] == self.shape else 0
-        self.live = await live.read(self._files, tls=self._authority is not None)
+        self.live = await live.read(self._files, tls=self._shown is not None)
         self.old_workers = await self._haproxy.old_workers()
 
     async def apply(self, app_ids: Collection[str]) -> None:
-        """Make the proxy serve what the table says of these apps. `Problem` when it could not; nothing is half believed then."""
+        """Make the proxy serve what the table says of these apps. `Problem` when it could not; nothing is half believed then.
+
+        Those for which HAProxy alone refused something are in `refusals` afterwards; the others are served.
+        """
         async with self._lock:
             if self.live is None:
                 raise Problem("HAProxy does not run yet.")
             if not self.fits:
                 await self._reload()
-            await self._try(app_ids)
+            elif self.refusals.due and not self.refusals.apps.keys().isdisjoint(app_ids):
+                await self._reload_for_refused()
+            refused = await self._try(app_ids)
+            self.refusals.note(app_ids, refused)
             for app_id in app_ids:
-                self._table.release(app_id)
-        self._changed.set()
-
-    async def prepare(self) -> None:
-        """Write every file for the table as it is, before a start or a reload."""
-        self._write_pages()
-        for host in self._certificate_hosts():
-            self._ensure(host)
-        async with self._disk:
-            await asyncio.to_thread(self._store, self._texts())
-
-    def keep_good(self) -> None:
-        """HAProxy took the configuration: this is the last good one now."""
-        replace(self._files.good, self._files.config.read_text(encoding="utf-8"))
-
-    def put_back_good(self) -> bool:
-        """HAProxy does not take the configuration: put the last good one in its place; False when there is none."""
-        if not self._files.good.is_file():
-            return False
-        text = self._files.good.read_text(encoding="utf-8")
-        replace(self._files.config, text)
-        self._written[self._files.config.name] = text
-        return True
-
-    async def save_for_ever(self) -> None:
-        """Write the present state to disk soon after each change."""
-        while True:
-            await self._changed.wait()
-            await asyncio.sleep(_SAVE_SECONDS)
-            self._changed.clear()
-            try:
-                async with self._disk:
-                    await asyncio.to_thread(self._store, self._texts())
-            except OSError as error:
-                logger.error("router.not_saved", error=str(error))  # noqa: TRY400 - a full disk is no bug
-                self._changed.set()
-                await asyncio.sleep(1)
+                if app_id not in refused:
+                    self._table.release(app_id)
+        self.disk.changed.set()
 
     async def reap_for_ever(self) -> None:
         """Delete servers that were taken out, as soon as no connection holds them."""
@@ -119,68 +91,108 @@ class Applier:
 
     async def renew(self) -> None:
         """Make certificates anew that end soon, and give them to the proxy."""
+        hosts = self.disk.certificate_hosts()
+        for start in range(0, len(hosts), _SHOWN_AT_ONCE):
+            await self.show(hosts[start : start + _SHOWN_AT_ONCE])
         async with self._lock:
-            hosts = [host for host in self._certificate_hosts() if self._ensure(host)]
-            if hosts and self.live is not None:
-                held = [host for host in hosts if host in self.live.certificates]
-                await runtime_api.tell(self._files.admin, [line for host in held for line in commands.renew(host, self._files)])
-            self._prune()
+            self.disk.prune()
 
-    async def _try(self, app_ids: Collection[str]) -> None:
-        """What HAProxy refuses may come from a state that is another than we thought: look again, plan again."""
+    async def show(self, hosts: Collection[str]) -> None:
+        """Give the proxy the certificates of these hosts where they are others than it has."""
+        async with self._lock:
+            known = set(self.disk.certificate_hosts())
+            for host in hosts:
+                if host in known and self.disk.ensure(host):
+                    self._behind.add(host)
+            if self.live is not None:
+                await self._give(self.live.certificates)
+
+    async def _give(self, held: Collection[str]) -> None:
+        """One that the proxy refuses holds no other up."""
+        for host in sorted(self._behind):
+            try:
+                if host in held:
+                    await runtime_api.tell(self._files.admin, commands.renew(host, self._files))
+            except runtime_api.Refused as error:
+                logger.error("certificate.refused", host=host, error=str(error))  # noqa: TRY400 - the sentence says it all
+            self._behind.discard(host)
+
+    def answers(self, token: str) -> bool:
+        """Whether the proxy that runs answers an ACME challenge of this token."""
+        return self.live is not None and token in self.live.maps.get(maps.CHALLENGE, {})
+
+    async def _try(self, app_ids: Collection[str]) -> dict[str, str]:
+        """What HAProxy refuses may come from another state than we thought: look again, plan again. Returns what stays refused."""
+        refused: dict[str, str] = {}
         for attempt in range(1, _TRIES + 1):
             try:
-                await self._take_steps(app_ids)
+                refused = await self._take_steps(refused or app_ids)
             except Problem as problem:
                 logger.warning("haproxy.refused", problem=str(problem), attempt=attempt)
                 if attempt == _TRIES:
                     raise
-            else:
-                return
+                continue
+            if not refused:
+                break
+            logger.warning("haproxy.refused", problem=next(iter(refused.values())), apps=len(refused), attempt=attempt)
+        return refused
 
-    async def _take_steps(self, app_ids: Collection[str]) -> None:
+    async def _take_steps(self, app_ids: Collection[str]) -> dict[str, str]:
+        """Returns by app what HAProxy refused. Of such an app nothing that serves is taken out."""
         if not self._sure:
-            self.live = await live.read(self._files, tls=self._authority is not None)
+            self.live = await live.read(self._files, tls=self._shown is not None)
         self._sure = False
-        steps = [step for app_id in app_ids for step in self._plan(app_id)]
-        for step in steps:
+        steps = [(app_id, step) for app_id in app_ids for step in self._plan(app_id)]
+        for _, step in steps:
             if isinstance(step, plan.AddCertificate):
-                self._ensure(step.host)
-        lines = [line for step in steps for line in commands.of(step, self._files)]
-        if lines:
-            await runtime_api.tell(self._files.admin, lines)
-        self._sure = True
+                self.disk.ensure(step.host)
+        wanted = self.disk.maps()
+        shared = maps.commands(self._files, self.live.maps if self.live else {}, wanted)
+        refused = await self._tell([each for each in steps if not plan.takes_out(each[1])], shared)
+        refused |= await self._tell([each for each in steps if plan.takes_out(each[1]) and each[0] not in refused])
+        if self.live is not None:
+            self.live.maps = wanted
+        self._sure = not refused
+        return refused
+
+    async def _tell(self, steps: Sequence[tuple[str, plan.Step]], shared: Sequence[str] = ()) -> dict[str, str]:
+        """Returns by app the first thing that HAProxy refused; `Refused` for what is of no app."""
+        lines = [(app_id, line) for app_id, step in steps for line in commands.of(step, self._files)]
+        verdicts = await runtime_api.told(self._files.admin, [*(line for _, line in lines), *shared])
+        for verdict in verdicts[len(lines) :]:
+            if verdict is not None:
+                raise verdict
+        refused: dict[str, str] = {}
+        for (app_id, _), verdict in zip(lines, verdicts, strict=False):
+            if verdict is not None:
+                refused.setdefault(app_id, str(verdict))
+        return refused
 
     def _plan(self, app_id: str) -> list[plan.Step]:
         slot = self._table.slots.get(app_id)
         if slot is None or self.live is None:
             return []
         hosts, upstreams = self._table.hosts(app_id), self._table.upstreams(app_id)
-        tls, paused = self._authority is not None, self._table.paused(app_id)
-        steps = plan.plan(render.backend(slot), hosts, upstreams, self.live, tls=tls, paused=paused)
+        tls, state = self._shown is not None, self._table.state(app_id)
+        steps = plan.plan(render.backend(slot), hosts, upstreams, self.live, tls=tls, state=state)
         for step in steps:
             plan.note(self.live, step)
         return steps
 
     async def _reload(self) -> None:
-        await self.prepare()
-        await self._check()
-        await self._haproxy.reload()
+        async with self.disk.prepared():
+            await self.disk.check(self._haproxy)
+            await self._haproxy.reload()
         await self.load()
         logger.info("router.reloaded", backends=self._capacity)
 
-    async def _check(self) -> None:
-        """`Problem` when HAProxy does not take the configuration; skipped when it took the very same before."""
-        fingerprint = render.fingerprint(self._written.values())
-        if fingerprint == self._checked:
-            return
+    async def _reload_for_refused(self) -> None:
+        """The files have it, whatever the worker that runs does not take; one that takes neither keeps no other waiting."""
+        self.refusals.retry()
         try:
-            await self._haproxy.check(self._files.config)
-        except Problem:
-            self.put_back_good()
-            raise
-        self._checked = fingerprint
-        self.keep_good()
+            await self._reload()
+        except (Problem, OSError) as problem:
+            logger.error("router.not_reloaded", problem=str(problem))  # noqa: TRY400 - the sentence says it all
 
     async def _reap(self, known: live.Live) -> None:
         leaving = [(backend, name) for backend, servers in known.servers.items() for name, state in servers.items() if state == "maint"]
@@ -193,40 +205,3 @@ class Applier:
         for (backend, name), answer in zip(leaving, answers, strict=True):
             if "deleted" in answer or "No such server" in answer:
                 del known.servers[backend][name]
-
-    def _ensure(self, host: str) -> bool:
-        return self._authority is not None and self._authority.ensure(host)
-
-    def _certificate_hosts(self) -> list[str]:
-        if self._authority is None:
-            return []
-        return [self._api_host, *(host for app_id in self._table.slots for host in self._table.hosts(app_id))]
-
-    def _prune(self) -> None:
-        """Delete the certificates of hosts that are gone."""
-        wanted = {self._files.certificate(host) for host in self._certificate_hosts()}
-        for path in self._files.certificates.glob("*.pem"):
-            if path not in wanted:
-                path.unlink()
-
-    def _texts(self) -> dict[str, str]:
-        table, frame = self._table, self._frame
-        return {
-            self._files.table.name: msgspec.json.encode(table.stored()).decode(),
-            self._files.host_map.name: render.host_map(table, frame.settings),
-            self._files.crt_list.name: render.crt_list(self._certificate_hosts(), self._files),
-            self._files.config.name: render.config(table, frame),
-        }
-
-    def _store(self, texts: dict[str, str]) -> None:
-        """Write what differs from what was written last."""
-        changed = {name: text for name, text in texts.items() if self._written.get(name) != text}
-        replace_all(self._files.root, changed)
-        self._written = {**self._written, **changed}
-
-    def _write_pages(self) -> None:
-        """Small, and made anew at each start: no fsync."""
-        for name, text in pages.files(self._frame.settings.url).items():
-            path = self._files.pages / name
-            if not path.is_file() or path.read_text(encoding="utf-8") != text:
-                path.write_text(text, encoding="utf-8")

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from services.router.files import Files, replace
+from services.router import root
+from services.router.acme import leaf as pems
+from services.router.files import Files
 
-_ROOT_LIFE = timedelta(days=3653)
 _LEAF_LIFE = timedelta(days=397)
 _RENEW_BEFORE = timedelta(days=30)
-_CLOCK_SKEW = timedelta(hours=1)
 
 logger = structlog.get_logger()
 
@@ -25,8 +26,28 @@ class Authority:
 
     def __init__(self, files: Files, instance: str, names: dict[str, tuple[str, ...]]) -> None:
         self._files = files
+        self._instance = instance
         self._names = names
-        self._certificate, self._key = _root(files.authority / "root.crt", files.authority / "root.key", instance)
+        self._of_root = root.Files(files.authority)
+        self._root = root.load(self._of_root, instance)
+        if self._root.problem:
+            logger.error("certificate.root_unusable", problem=self._root.problem)
+
+    @property
+    def problem(self) -> str:
+        """Empty, or what is wrong with the root and what to do about it."""
+        return self._root.problem or root.ends_soon(self._of_root)
+
+    def look(self) -> bool:
+        """Look at the root again; whether another key signs than before, as when somebody brought it back.
+
+        What happened to the files of one that is at work does not matter before the next start.
+        """
+        before = self._root.key.public_key()
+        found = root.load(self._of_root, self._instance)
+        if not found.problem:
+            self._root = found
+        return self._root.key.public_key() != before
 
     def ensure(self, host: str) -> bool:
         """See to it that the host's PEM (leaf, key) is there and good for 30 days; True when it was made anew."""
@@ -42,64 +63,45 @@ class Authority:
 
     def _good(self, path: Path) -> bool:
         try:
-            leaf = x509.load_pem_x509_certificate(path.read_bytes())
-            leaf.verify_directly_issued_by(self._certificate)
+            pem = path.read_bytes()
+            leaf = x509.load_pem_x509_certificate(pem)
+            if not _is_of(leaf, self._root):
+                raise ValueError("it is of another root")  # noqa: TRY301 - said as any other
+            pems.check(pem.decode())
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, a new one mends it
             logger.warning("certificate.unusable", path=path.name, error=str(error) or type(error).__name__)
             return False
-        return leaf.not_valid_after_utc - datetime.now(UTC) > _RENEW_BEFORE
+        # One that was made while the clock was ahead is not valid yet. What a lost key has signed is better than what nobody trusts.
+        spare = timedelta() if self._root.problem else _RENEW_BEFORE
+        return leaf.not_valid_before_utc <= datetime.now(UTC) < leaf.not_valid_after_utc - spare
 
     def _issue(self, host: str) -> bytes:
         key = ec.generate_private_key(ec.SECP256R1())
         names = [_name(name) for name in dict.fromkeys((host, *self._names.get(host, ())))]
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._root.key.public_key())
         leaf = (
-            _builder("Dockup", self._certificate.subject, key.public_key(), _LEAF_LIFE)
+            root.builder(root.subject("Dockup"), self._root.certificate.subject, key.public_key(), _LEAF_LIFE)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs=False), critical=True)
+            .add_extension(root.usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(authority, critical=False)
-            .sign(self._key, hashes.SHA256())
+            .sign(self._root.key, hashes.SHA256())
         )
-        return leaf.public_bytes(serialization.Encoding.PEM) + _pem(key)
+        return leaf.public_bytes(serialization.Encoding.PEM) + root.pem(key)
 
 
-def _root(certificate: Path, key_file: Path, instance: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Load the root, or make it once. The key is written first: a certificate without its key would be of no use."""
-    if certificate.is_file() and key_file.is_file():
-        loaded = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
-        if isinstance(loaded, ec.EllipticCurvePrivateKey):
-            return x509.load_pem_x509_certificate(certificate.read_bytes()), loaded
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = _subject(f"Dockup local CA {instance}")
-    root = (
-        _builder(f"Dockup local CA {instance}", name, key.public_key(), _ROOT_LIFE)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    replace(key_file, _pem(key).decode())
-    replace(certificate, root.public_bytes(serialization.Encoding.PEM).decode())
-    return root, key
-
-
-def _builder(common_name: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_subject(common_name))
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + life)
-    )
-
-
-def _subject(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _is_of(leaf: x509.Certificate, issuer: root.Root) -> bool:
+    """Where what was trusted cannot be read it is not known, and what there is has to do."""
+    for each in (issuer.trusted, issuer.certificate):
+        try:
+            if each is None:
+                return True
+            leaf.verify_directly_issued_by(each)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return True
+    return False
 
 
 def _name(host: str) -> x509.GeneralName:
@@ -107,21 +109,3 @@ def _name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
         return x509.DNSName(host)
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

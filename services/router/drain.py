@@ -4,7 +4,7 @@ import asyncio
 import csv
 from collections.abc import Iterable, Sequence
 
-from services.router import render, runtime_api
+from services.router import placed, render, runtime_api
 from services.router.announce import Announcer
 from services.router.apply import Applier
 from services.router.files import Files
@@ -68,6 +68,9 @@ class Drains:
         for pid in self._applier.old_workers:
             for command in commands:
                 _add(held, await runtime_api.ask_master(self._files.master, f"@!{pid} {command}"))
+            table = await runtime_api.ask_master(self._files.master, f"@!{pid} show table {placed.BACKEND}")
+            for name, count in placed.sessions(table).items():
+                held[name] = held.get(name, 0) + count
         return held
 
 

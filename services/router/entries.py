@@ -1,10 +1,18 @@
-"""Entries of the host map: a backend, and behind a slash that its app is paused. Pure."""
+"""Entries of the host map: a backend, and behind a slash that its app is paused or sleeps. Pure."""
+
+from libs.common.messages.runtime import Route
 
 PAUSED = "paused"
+ASLEEP = "asleep"
 
 
-def entry(backend: str, *, paused: bool) -> str:
-    return f"{backend}/{PAUSED}" if paused else backend
+def state_of(route: Route) -> str:
+    """`paused` wins: a request does not wake what its owner has put to rest."""
+    return PAUSED if route.paused else ASLEEP if route.asleep else ""
+
+
+def entry(backend: str, state: str) -> str:
+    return f"{backend}/{state}" if state else backend
 
 
 def backend_of(found: str) -> str:

@@ -13,6 +13,7 @@ class Files:
         self.config = self.root / "haproxy.cfg"
         self.good = self.root / "haproxy.good.cfg"
         self.host_map = self.root / "host.map"
+        self.waker = self.root / "waker.lua"
         self.crt_list = self.root / "crt-list"
         self.table = self.root / "table.json"
         self.identity = self.root / "id"
@@ -24,10 +25,14 @@ class Files:
         self.certificates = self.root / "certs"
         self.authority = self.root / "ca"
         self.pages = self.root / "pages"
+        self.acme = self.root / "acme"
 
     def make(self) -> None:
         for folder in (self.root, self.certificates, self.authority, self.pages):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def map(self, name: str) -> Path:
+        return self.root / f"{name}.map"
 
     def certificate(self, host: str) -> Path:
         return self.certificates / f"{host}.pem"

@@ -1,7 +1,7 @@
 """What follows from a route."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 
@@ -13,6 +13,7 @@ from services.router.drain import Drains
 from services.router.problem import Problem
 from services.router.proxy import Proxy
 from services.router.table import Table
+from services.router.waker import Waker
 
 _AGAIN_SECONDS = 0.5
 
@@ -22,13 +23,14 @@ logger = structlog.get_logger()
 class Router:
     """Applies what has changed, batch by batch. `problem` is empty unless the proxy could not be given the last one."""
 
-    def __init__(self, *, table: Table, proxy: Proxy, applier: Applier, announcer: Announcer, drains: Drains) -> None:
+    def __init__(self, *, table: Table, proxy: Proxy, applier: Applier, announcer: Announcer, drains: Drains, waker: Waker) -> None:
         self.table = table
         self.announcer = announcer
         self.problem = ""
         self._proxy = proxy
         self._applier = applier
         self._drains = drains
+        self._waker = waker
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,12 +57,30 @@ class Router:
             except (Problem, OSError) as problem:
                 await self._later(batch, str(problem))
 
+    async def retry(self) -> None:
+        """What HAProxy refused is tried again, less and less often."""
+        while True:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            if self._applier.refusals.due:
+                self.touch(self._applier.refusals.apps)
+
     async def _apply(self, batch: set[str]) -> None:
-        revisions = {app_id: self.table.routes[app_id].revision for app_id in batch if app_id in self.table.routes}
-        await self._applier.apply(revisions)
+        # As they are now: what the bus lists meanwhile may take an app that is gone out of the table.
+        routes = {app_id: self.table.routes[app_id] for app_id in batch if app_id in self.table.routes}
+        await self._applier.apply(routes)
         self.problem = ""
-        await asyncio.gather(*(self.announcer.say(app_id, revision, {}) for app_id, revision in revisions.items()))
+        revisions = {app_id: route.revision for app_id, route in routes.items() if app_id not in self._applier.refusals.apps}
+        self._waker.follow(revisions)
+        gone = {app_id for app_id in revisions if not routes[app_id].hosts}
+        await self._say({app_id: revision for app_id, revision in revisions.items() if app_id not in gone})
         self._drains.follow(batch)
+        if gone:
+            # Then nobody keeps a word of them: what the disk remembers would be served again after a start.
+            await self._applier.disk.save()
+            await self._say({app_id: revisions[app_id] for app_id in gone})
+
+    async def _say(self, revisions: Mapping[str, int]) -> None:
+        await asyncio.gather(*(self.announcer.say(app_id, revision, {}) for app_id, revision in revisions.items()))
 
     async def _later(self, batch: set[str], problem: str) -> None:
         if problem != self.problem:

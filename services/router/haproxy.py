@@ -48,10 +48,12 @@ class HAProxy:
         binary = shutil.which("haproxy", path=_PATH)
         if binary is None:
             raise Problem("HAProxy is not installed: apt-get install haproxy (2.6 or newer) brings it.")
-        _, text = await _run([binary, "-v"])
+        _, text = await _run([binary, "-vv"])
         found = re.search(r"version (\d+)\.(\d+)", text)
         if found is None or (int(found[1]), int(found[2])) < _OLDEST:
             raise Problem(f"HAProxy 2.6 or newer is needed; {binary} says: {text.splitlines()[0] if text else 'nothing'}")
+        if "+LUA" not in text:
+            raise Problem(f"{binary} was built without Lua, which wakes sleeping apps: the distribution's haproxy has it.")
         self._binary = binary
 
     async def check(self, config: Path) -> None:

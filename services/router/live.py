@@ -5,9 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from services.router import render, runtime_api
+from services.router import maps, render, runtime_api
 from services.router.entries import backend_of
 from services.router.files import Files
+from services.router.maps import Maps
 
 State = Literal["ready", "drain", "maint"]
 _MAINTENANCE, _DRAIN = 0x01 | 0x02 | 0x04 | 0x20, 0x08 | 0x10
@@ -15,18 +16,24 @@ _SERVER_FIELDS = 7
 
 
 class Live(msgspec.Struct, kw_only=True):
-    """`servers`: state by backend and name; `hosts`: the map; `certificates`: hosts in the certificate list."""
+    """`servers`: state by backend and name; `hosts`: their map; `certificates`: hosts in the certificate list; `maps`: the other maps."""
 
     servers: defaultdict[str, dict[str, State]]
     hosts: dict[str, str]
     certificates: set[str]
+    maps: Maps = msgspec.field(default_factory=dict)
 
 
 async def read(files: Files, *, tls: bool) -> Live:
     """Ask the running proxy. `Away` when it does not answer."""
-    commands = ["show servers state", f"show map {files.host_map}"] + ([f"show ssl crt-list {files.crt_list}"] if tls else [])
-    states, hosts, *certificates = await runtime_api.ask(files.admin, commands)
-    return Live(servers=_servers(states), hosts=_hosts(hosts), certificates=_certificates(certificates[0]) if tls else set())
+    commands = ["show servers state", f"show map {files.host_map}", *(f"show map {files.map(name)}" for name in maps.NAMES)]
+    states, hosts, *rest = await runtime_api.ask(files.admin, commands + ([f"show ssl crt-list {files.crt_list}"] if tls else []))
+    return Live(
+        servers=_servers(states),
+        hosts=_hosts(hosts),
+        certificates=_certificates(rest[-1]) if tls else set(),
+        maps={name: maps.read(text) for name, text in zip(maps.NAMES, rest, strict=False)},
+    )
 
 
 def _servers(text: str) -> defaultdict[str, dict[str, State]]:

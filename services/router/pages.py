@@ -50,6 +50,29 @@ APP_PAUSED = Page(
     "Unpause the app: POST /api/v1/apps/{app}/unpause.",
     5,
 )
+APP_WAKING = Page(
+    "app_waking",
+    503,
+    "The app is waking up",
+    "The app slept; it is being started, and that takes longer than a request is held.",
+    "Try again in a few seconds; if it stays so, status_reason and the app's logs say why it does not start.",
+    5,
+)
+APP_IN_MAINTENANCE = Page(
+    "app_in_maintenance",
+    503,
+    "The app is being worked on",
+    "Its owner has taken it out of service for a while.",
+    "Try again later; Retry-After says when.",
+    300,
+)
+APP_NEEDS_PASSWORD = Page(
+    "app_needs_password",
+    401,
+    "The app asks for a password",
+    "Only who has a name and a password for it may pass.",
+    "Send them by HTTP's basic authentication; the app's owner gives them out.",
+)
 APP_UNREACHABLE = Page(
     "app_unreachable",
     503,
@@ -81,8 +104,8 @@ REQUEST_TIMEOUT = Page("request_timeout", 408, "The request came too slowly", "I
 
 FOR_APPS = (BAD_REQUEST, REQUEST_TIMEOUT, APP_UNREACHABLE, APP_BROKEN_ANSWER, APP_TIMEOUT)
 FOR_API = (BAD_REQUEST, REQUEST_TIMEOUT, API_UNAVAILABLE, API_BROKEN_ANSWER, API_TIMEOUT)
-FOR_PEOPLE = (UNKNOWN_HOST, APP_NOT_RUNNING, APP_PAUSED)
-EVERY = (UNKNOWN_HOST, NOT_FOUND, APP_NOT_RUNNING, APP_PAUSED, *FOR_APPS, *FOR_API)
+FOR_PEOPLE = (UNKNOWN_HOST, APP_NOT_RUNNING, APP_PAUSED, APP_WAKING, APP_IN_MAINTENANCE, APP_NEEDS_PASSWORD)
+EVERY = (NOT_FOUND, *FOR_PEOPLE, *FOR_APPS, *FOR_API)
 
 
 def problem(page: Page, url: str) -> str:

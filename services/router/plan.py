@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from libs.common.messages.runtime import Upstream
-from services.router.entries import backend_of, entry
+from services.router.entries import ASLEEP, backend_of, entry
 from services.router.live import Live, State
 
 
@@ -45,19 +45,27 @@ class UnmapHost(msgspec.Struct, frozen=True, kw_only=True):
 Step = AddServer | SetServer | AddCertificate | RemoveCertificate | MapHost | UnmapHost
 
 
-def plan(backend: str, hosts: Sequence[str], upstreams: Sequence[Upstream], live: Live, *, tls: bool, paused: bool = False) -> list[Step]:
-    """New servers first, then the old ones drain, then the hosts lead here; last goes what is not wanted any more."""
+def plan(backend: str, hosts: Sequence[str], upstreams: Sequence[Upstream], live: Live, *, tls: bool, state: str = "") -> list[Step]:
+    """New servers first, then the hosts lead here, then the old ones drain; last goes what is not wanted any more.
+
+    Of an app that goes to sleep the hosts' entry alone turns new requests away: one that was on its way still finds a server.
+    """
     leaving = [host for host, target in live.hosts.items() if backend_of(target) == backend and host not in hosts]
-    target = entry(backend, paused=paused)
+    target = entry(backend, state)
     return [
         *_arriving(backend, upstreams, live),
-        *_draining(backend, upstreams, live),
         *(AddCertificate(host=host) for host in hosts if tls and host not in live.certificates),
         *(MapHost(host=host, backend=target, known=host in live.hosts) for host in hosts if live.hosts.get(host) != target),
         *(UnmapHost(host=host) for host in leaving),
         *(RemoveCertificate(host=host) for host in leaving if host in live.certificates),
+        *([] if state == ASLEEP else _draining(backend, upstreams, live)),
         *_going(backend, upstreams, live),
     ]
+
+
+def takes_out(step: Step) -> bool:
+    """Whether what serves is taken out: that is done once all else is."""
+    return isinstance(step, SetServer) and step.state != "ready"
 
 
 def _arriving(backend: str, upstreams: Sequence[Upstream], live: Live) -> list[Step]:

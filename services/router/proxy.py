@@ -82,19 +82,22 @@ class Proxy:
         await self._haproxy.end_leftovers()
         ports.require_free(self._settings.ports, self._settings.bind)
         await self._routes_known()
-        await self._applier.prepare()
+        async with self._applier.disk.prepared():
+            pid = await self._started()
+        await self._applier.load()
+        await self._applier.apply(list(self._table.routes))
+        return pid
+
+    async def _started(self) -> int:
         try:
             # No check before: a start that reads the file is one, and nothing serves that it could hurt.
             pid = await self._haproxy.start()
         except Problem as problem:
-            if not self._applier.put_back_good():
+            if not self._applier.disk.put_back_good():
                 raise
             logger.error("haproxy.starting_from_last_good", problem=str(problem))  # noqa: TRY400 - the sentence says it all
-            pid = await self._haproxy.start()
-        else:
-            self._applier.keep_good()
-        await self._applier.load()
-        await self._applier.apply(list(self._table.routes))
+            return await self._haproxy.start()
+        self._applier.disk.keep_good()
         return pid
 
     async def _routes_known(self) -> None:

@@ -9,7 +9,7 @@ from services.router.problem import Problem
 _PROMPT = "\n> "
 _TIMEOUT = 10.0
 _LIMIT = 64 * 1024 * 1024
-_GOOD = ("New server registered.", "Server deleted.", "Success!", "New empty certificate store", "Transaction created", "deleted!")
+_GOOD = ("New server registered.", "Server deleted.", "Success!", "New empty certificate store", "Transaction created", "deleted")
 
 
 class Refused(Problem):
@@ -43,11 +43,20 @@ async def ask_master(socket: Path, command: str) -> str:
     return (await _exchange(socket, f"{command}\nquit\n")).strip("\n")
 
 
+async def told(socket: Path, commands: Sequence[str]) -> list[Refused | None]:
+    """Run commands that change something, all of them, and return of each how HAProxy refused it, None where it did not."""
+    answers = await ask(socket, commands) if commands else []
+    return [
+        None if not answer or any(good in answer for good in _GOOD) else Refused(command.splitlines()[0], answer)
+        for command, answer in zip(commands, answers, strict=True)
+    ]
+
+
 async def tell(socket: Path, commands: Sequence[str]) -> None:
-    """Run commands that change something; `Refused` for the first one that HAProxy did not do (those after it were run all the same)."""
-    for command, answer in zip(commands, await ask(socket, commands), strict=True):
-        if answer and not any(good in answer for good in _GOOD):
-            raise Refused(command.splitlines()[0], answer)
+    """As `told`, but `Refused` for the first one that HAProxy did not do."""
+    for refused in await told(socket, commands):
+        if refused is not None:
+            raise refused
 
 
 async def _exchange(socket: Path, text: str) -> str:

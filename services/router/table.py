@@ -8,9 +8,11 @@ from collections.abc import Collection, Mapping
 import msgspec
 import structlog
 
+from libs.common.messages.api import Front
 from libs.common.messages.runtime import Route, Upstream
+from services.router.entries import state_of
 
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
+HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _SERVER = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 _PORTS = range(1, 65_536)
 
@@ -63,6 +65,8 @@ class Table:
             (self._claims[host].add if host in clean.hosts else self._claims[host].discard)(route.app_id)
         if clean.hosts:
             self._place(clean)
+        else:
+            self._trace(clean)
         return touched
 
     def release(self, app_id: str) -> None:
@@ -85,11 +89,24 @@ class Table:
         """The hosts that lead to the app. Where two apps name one host, the later made app has it (ids sort by time)."""
         return tuple(host for host in self.routes[app_id].hosts if max(self._claims[host]) == app_id)
 
+    def owner(self, host: str) -> str | None:
+        """The app that the host leads to."""
+        return max(self._claims.get(host, ()), default=None)
+
+    def fronts(self) -> list[tuple[str, Front]]:
+        """The apps that have something in front of them."""
+        return [(app_id, front) for app_id in self.slots if (front := self.routes[app_id].front) is not None]
+
     def upstreams(self, app_id: str) -> tuple[Upstream, ...]:
         return self.routes[app_id].upstreams
 
-    def paused(self, app_id: str) -> bool:
-        return self.routes[app_id].paused
+    def state(self, app_id: str) -> str:
+        """`paused`, `asleep` or nothing."""
+        return state_of(self.routes[app_id])
+
+    def app_of(self, slot: int | None) -> str | None:
+        """The app that has the backend of that number."""
+        return next((app_id for app_id, number in self.slots.items() if number == slot), None)
 
     def draining(self, app_id: str) -> list[str]:
         """The upstreams of the app that may still hold sessions, by name."""
@@ -110,10 +127,23 @@ class Table:
         while hint >= self.capacity:
             self.capacity *= 2
 
+    def _trace(self, gone: Route) -> None:
+        """Give an app that is gone the backend that its hosts still lead to, for them to be taken out.
+
+        We did not know of it when it was mapped last: that had not reached the disk when the router was killed.
+        """
+        if gone.app_id in self.slots:
+            return
+        left = {self._foreign[host] for host in gone.former_hosts if host in self._foreign and not self._claims.get(host)}
+        numbers = left - set(self.slots.values())
+        if numbers:
+            self.slots[gone.app_id] = min(numbers)
+            self._foreign = {host: number for host, number in self._foreign.items() if number not in numbers}
+
     def _cleaned(self, route: Route) -> Route:
         """Leave out what the proxy could not take, and say so: one bad entry must not spoil the others."""
         hosts = tuple(dict.fromkeys(host.lower() for host in route.hosts))
-        good = tuple(host for host in hosts if _HOST.fullmatch(host) and host not in self._reserved)
+        good = tuple(host for host in hosts if HOST.fullmatch(host) and host not in self._reserved)
         upstreams = tuple(up for up in route.upstreams if _fits(up))
         if len(good) < len(hosts) or len(upstreams) < len(route.upstreams):
             logger.error("route.refused_in_part", app_id=route.app_id, hosts=[*set(hosts) - set(good)], revision=route.revision)
@@ -122,7 +152,9 @@ class Table:
 
 def _fits(upstream: Upstream) -> bool:
     try:
-        ipaddress.ip_address(upstream.address)
+        address = ipaddress.ip_address(upstream.address)
     except ValueError:
+        return False
+    if getattr(address, "scope_id", None):  # the proxy takes none
         return False
     return _SERVER.fullmatch(upstream.name) is not None and upstream.port in _PORTS
