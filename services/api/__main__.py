@@ -9,6 +9,7 @@ from libs.common.config import SettingError, load
 from services.api.app import create_app
 from services.api.db.migrate import HEAD, NewerSchemaError, migrate_apart, refuse_newer
 from services.api.http.edge import Edge
+from services.api.http.protocol import Protocol
 from services.api.settings import Settings
 
 
@@ -39,8 +40,10 @@ def _config(app: Edge, settings: Settings) -> uvicorn.Config:
         host=settings.api_host,
         port=settings.api_port,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="websockets-sansio",
+        # A slow reader answers a ping once it has read what was sent before.
+        ws_ping_timeout=120,
         access_log=False,
         log_config=None,
         server_header=False,

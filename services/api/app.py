@@ -20,13 +20,16 @@ from services.api.api_keys.controllers import ApiKeyController
 from services.api.cache import open_cache
 from services.api.core import Core
 from services.api.disks import room
+from services.api.domains import upkeep as domains
 from services.api.git import upkeep
 from services.api.http.answers import answer
 from services.api.http.bodies import Knows, StrictJson
 from services.api.http.edge import Edge
 from services.api.http.injection import shorten
 from services.api.http.principal import Principal
+from services.api.jobs import ticking
 from services.api.logs.controllers import LogsController
+from services.api.notifications import upkeep as notifications
 from services.api.recovery.gate import refuse
 from services.api.routes import STATE_ROUTES
 from services.api.settings import Settings
@@ -35,6 +38,7 @@ from services.api.system.controllers import SystemController, healthz, metrics
 from services.api.system.health import Health
 from services.api.ui.controllers import UiController
 from services.api.uploads import sweep
+from services.api.volumes import ticking as backups
 from services.api.webhooks.judging import Judge
 
 EDGE_ROUTES = (SystemController, AuthController, UserController, ApiKeyController, LogsController)
@@ -99,11 +103,21 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     app.state.health = Health(core, cache)
     judge = app.state.judge = Judge()
     await first_admin.ensure(core)
-    work = (core.run(), _answer_pings(core, app.state.health), sweep.run(core.db, core.spool.folder), upkeep.run(core), judge.run(core))
+    work = (
+        core.run(),
+        _answer_pings(core, app.state.health),
+        sweep.run(core.db, core.spool.folder),
+        upkeep.run(core),
+        judge.run(core),
+        domains.run(core),
+        ticking.run(core),
+        backups.run(core),
+        notifications.run(core),
+    )
     tasks = [asyncio.create_task(each) for each in work]
     for task in tasks:
         task.add_done_callback(partial(_ended, app))
-    heap.trim()
+    heap.settle()
     try:
         yield
     finally:

@@ -18,18 +18,23 @@ from services.api.bus_setup import Upkeep
 from services.api.cursor import Follower
 from services.api.db.database import Database
 from services.api.disks.room import Room
+from services.api.domains.dns import Resolver
 from services.api.freshness import Freshness
 from services.api.git.hub import Hub
 from services.api.observations import observe
 from services.api.relay import Relay
 from services.api.settings import Settings
+from services.api.turns import Turns
 from services.api.uploads.spool import Spool
 from services.api.wakes import Wakes
 from services.api.webhooks.rejections import Rejections
 
 
 class Core:
-    """`bus` is there from the start; `bus.connected` says whether its server is. `follower` reads EVENTS into SQL."""
+    """`bus` is there from the start; `bus.connected` says whether its server is. `follower` reads EVENTS into SQL.
+
+    `notify` is set when an outgoing hook is to be told something.
+    """
 
     def __init__(self, settings: Settings, db: Database) -> None:
         self.settings = settings
@@ -37,7 +42,10 @@ class Core:
         self.vault = db.vault = Vault(settings.secret_key)
         self.fresh = Freshness(db.sqlite_path)
         self.wakes = Wakes()
+        self.notify = asyncio.Event()
+        self.turns = Turns()
         self.hub = Hub(settings)
+        self.resolver = Resolver(settings)
         self.rejections = Rejections()
         self.room = Room(settings, db)
         self.spool = Spool(Path(settings.spool or f"{settings.home}/spool"), settings.upload_max_mb * 1024**2)

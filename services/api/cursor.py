@@ -130,7 +130,7 @@ class Follower:
             is_alone = self._failures >= _PATIENCE
             part = batch[:1] if is_alone else batch
             try:
-                async with self._db.begin() as tx:
+                async with self._db.begin(derived=True) as tx:
                     take_part = take_or_pass_over if is_alone else take
                     keys = await take_part(tx, self._stream, self.seq, part)
             except Fenced:

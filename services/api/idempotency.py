@@ -68,6 +68,22 @@ async def once(core: Core, request: Request[Any, Any, Any], principal: Principal
         return answer
 
 
+class _Unheard(Exception):
+    pass
+
+
+async def replay(core: Core, request: Request[Any, Any, Any], principal: Principal, body: bytes | None = None) -> Answer | None:
+    """The first answer, for what is long work ahead of `once`; None when there is none yet. Raises as `once` does."""
+
+    async def unheard(_tx: Tx) -> Answer:
+        raise _Unheard
+
+    try:
+        return await once(core, request, principal, unheard, body)
+    except _Unheard:
+        return None
+
+
 async def _claim(core: Core, tx: Tx, who: str, key: str, fingerprint: str) -> Answer | None:
     """Take the key; or return the first answer. On PostgreSQL this waits for a first request that still runs."""
     now = time.time()

@@ -58,7 +58,7 @@ class Relay:
         """Rows may be left that come before what is committed now."""
         self._has_left = False
         self._broken: set[int] = set()
-        db.on_commit = self.hand
+        db.voice.say = self.hand
 
     def attach(self, bus: Bus) -> None:
         self._bus, self._bucket = bus, Bucket(bus, subjects.DESIRED, Desired)
@@ -231,7 +231,10 @@ class Relay:
         if before is not None:
             query = query.where(OutboxRow.created_at < before)
         async with self._db.connect() as connection:
-            return (await connection.execute(query)).all()
+            rows = (await connection.execute(query)).all()
+        if rows:
+            await self._db.voice.settle()
+        return rows
 
     def _unsaid(self, rows: Sequence[Row[Any]]) -> list[Entry]:
         return [_entry(row) for row in rows if row.id not in self._held and row.id not in self._done]

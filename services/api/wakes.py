@@ -53,7 +53,11 @@ class Ticket:
 
     async def wait(self, seconds: float) -> None:
         """Return at news, or when it is time to look again; after `seconds` at the latest."""
+        await self.news(min(seconds, _POLL))
+
+    async def news(self, seconds: float) -> None:
+        """Return at news that this process has, or after `seconds`: for what may be late when another one has it."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(seconds, _POLL)):
+            async with asyncio.timeout(seconds):
                 await self._event.wait()
         self._event.clear()

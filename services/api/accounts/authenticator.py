@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from litestar.types import Scope
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from structlog.contextvars import bind_contextvars
 
 from libs.common import clock
@@ -24,11 +24,17 @@ from services.api.http.problems import Problem
 _BEARER = b"bearer "
 _LONGEST = 4096
 
-_BY_KEY = select(
-    ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.scopes, ApiKeyRow.project_id, ApiKeyRow.expires_at, UserRow.id, UserRow.email, UserRow.role
-).join(UserRow, UserRow.id == ApiKeyRow.user_id)
-_BY_SESSION = select(SessionRow.id, SessionRow.expires_at, UserRow.id, UserRow.email, UserRow.role).join(
-    UserRow, UserRow.id == SessionRow.user_id
+_BY_KEY = (
+    select(
+        ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.scopes, ApiKeyRow.project_id, ApiKeyRow.expires_at, UserRow.id, UserRow.email, UserRow.role
+    )
+    .join(UserRow, UserRow.id == ApiKeyRow.user_id)
+    .where(ApiKeyRow.fingerprint == bindparam("which"), UserRow.disabled.is_(False))
+)
+_BY_SESSION = (
+    select(SessionRow.id, SessionRow.expires_at, UserRow.id, UserRow.email, UserRow.role)
+    .join(UserRow, UserRow.id == SessionRow.user_id)
+    .where(SessionRow.id == bindparam("which"), UserRow.disabled.is_(False))
 )
 
 
@@ -43,6 +49,10 @@ class Authenticator:
         token = _token(scope["headers"])
         if token is None:
             raise Problem("unauthenticated", "The request has no Authorization: Bearer header.")
+        return await self.recognise(token, scope)
+
+    async def recognise(self, token: str, scope: Scope) -> Principal:
+        """As `principal`; what this task does from now on is that person's doing."""
         principal = await self.principal(token)
         bind_contextvars(actor=principal.actor)
         CALLER.set(partial(_caller, scope, principal))
@@ -61,7 +71,7 @@ class Authenticator:
         return principal
 
     async def _by_key(self, print_: str) -> tuple[Principal, float]:
-        row = await self._row(_BY_KEY.where(ApiKeyRow.fingerprint == print_, UserRow.disabled.is_(False)))
+        row = await self._row(_BY_KEY, print_)
         if row is None:
             _refuse("The API key does not exist any more, or its owner is disabled.")
         key_id, name, scopes, project_id, expires_at, user_id, email, role = row
@@ -82,7 +92,7 @@ class Authenticator:
             session_id = self.signer.session(token)
         except BadToken:
             _refuse("The token is not one of this server's, or it has expired.")
-        row = await self._row(_BY_SESSION.where(SessionRow.id == session_id, UserRow.disabled.is_(False)))
+        row = await self._row(_BY_SESSION, session_id)
         if row is None:
             _refuse("The session has ended: log in again.")
         _, expires_at, user_id, email, role = row
@@ -90,9 +100,9 @@ class Authenticator:
         principal = Principal(user_id=user_id, email=email, role=role, scopes=scopes_of(role), actor=email, session_id=session_id)
         return principal, until
 
-    async def _row(self, statement: Any) -> Any:  # noqa: ANN401 - a row of many columns, or None
+    async def _row(self, statement: Any, which: str) -> Any:  # noqa: ANN401 - a row of many columns, or None
         async with self._core.db.connect() as connection:
-            return (await connection.execute(statement)).one_or_none()
+            return (await connection.execute(statement, {"which": which})).one_or_none()
 
 
 def caller_of(scope: Scope) -> Caller:

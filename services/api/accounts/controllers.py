@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
+from litestar.params import JSONBody
 
 from libs.common.secrets import fingerprint
 from services.api.accounts import passwords, service
@@ -24,8 +25,8 @@ from services.api.accounts.schemas import (
     UserUpdate,
 )
 from services.api.audit.caller import CALLER
-from services.api.core import Core
 from services.api.db.tx import Tx
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.principal import SCOPES, Principal
 from services.api.http.problems import Problem
@@ -45,7 +46,7 @@ class AuthController(Controller):
     tags = ("Accounts",)
 
     @post("/login", status_code=200, opt={FREE: True})
-    async def log_in(self, request: Request[Any, Any, State], core: Core, data: Login) -> LoggedIn:
+    async def log_in(self, request: Request[Any, Any, State], core: TheCore, data: JSONBody[Login]) -> LoggedIn:
         """Log in with email and password; the token lives 12 hours."""
         caller = caller_of(request.scope)
         CALLER.set(lambda: caller)
@@ -64,7 +65,7 @@ class AuthController(Controller):
         return LoggedIn(token=token, token_type="Bearer", expires_at=expires_at, user=user)  # noqa: S106 - the word of RFC 6750
 
     @get("/me", guards=[scope("read")])
-    async def get_me(self, core: Core, principal: Principal) -> Me:
+    async def get_me(self, core: TheCore, principal: ThePrincipal) -> Me:
         """Who you are, and what this token may do."""
         user = await service.get_user(core.db, principal.user_id)
         return Me(
@@ -79,7 +80,7 @@ class AuthController(Controller):
         )
 
     @post("/logout", status_code=204, guards=[scope("read")], opt={FREE: True})
-    async def log_out(self, core: Core, principal: Principal) -> None:
+    async def log_out(self, core: TheCore, principal: ThePrincipal) -> None:
         """End the session that the token stands for."""
         if principal.session_id is None:
             raise Problem("conflict", "An API key has no session to end.", hint="Delete the key: DELETE /api/v1/api-keys/{id}.")
@@ -87,18 +88,20 @@ class AuthController(Controller):
             await service.end_session(tx, principal.user_id, principal.session_id)
 
     @get("/sessions", guards=[scope("read")])
-    async def list_sessions(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> SessionPage:
+    async def list_sessions(self, core: TheCore, principal: ThePrincipal, limit: Limit = 50, cursor: Cursor = None) -> SessionPage:
         """Your logins that are not over, oldest first, and from where they were made."""
         return await service.list_sessions(core.db, principal, limit, check_cursor(cursor, "ses_"))
 
     @delete("/sessions/{session_id:str}", guards=[scope("write")], opt={FREE: True})
-    async def end_session(self, core: Core, principal: Principal, session_id: str) -> None:
+    async def end_session(self, core: TheCore, principal: ThePrincipal, session_id: InPath) -> None:
         """End one of your logins: its token stops at once, and open streams within a second."""
         async with core.db.begin() as tx:
             await service.end_session(tx, principal.user_id, session_id)
 
     @post("/password", status_code=204, guards=[scope("write")])
-    async def change_password(self, request: Request[Any, Any, State], core: Core, principal: Principal, data: PasswordChange) -> None:
+    async def change_password(
+        self, request: Request[Any, Any, State], core: TheCore, principal: ThePrincipal, data: JSONBody[PasswordChange]
+    ) -> None:
         """Change your password. Every session ends, this one too: log in again."""
         await request.app.state.throttle.count(principal.email, request.client.host if request.client else "")
         if await service.check_password(core.db, principal.email, data.current_password) is None:
@@ -108,7 +111,7 @@ class AuthController(Controller):
             await service.set_password(tx, principal.user_id, hashed)
 
     @post("/register")
-    async def register(self, request: Request[Any, Any, State], core: Core, data: Registration) -> Response[User]:
+    async def register(self, request: Request[Any, Any, State], core: TheCore, data: JSONBody[Registration]) -> Response[User]:
         """Make an account of your own, where the server's registration is open."""
         if core.settings.registration != "open":
             raise Problem("registration_closed")
@@ -129,14 +132,14 @@ class UserController(Controller):
     tags = ("Accounts",)
 
     @get(guards=[scope("admin")])
-    async def list_users(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> UserPage:
+    async def list_users(self, core: TheCore, principal: ThePrincipal, limit: Limit = 50, cursor: Cursor = None) -> UserPage:
         """Everybody, oldest first."""
         _need_all(principal)
         return await service.list_users(core.db, limit, check_cursor(cursor, "usr_"))
 
     @post(guards=[scope("admin")])
     async def create_user(
-        self, request: Request[Any, Any, State], core: Core, principal: Principal, data: NewUser
+        self, request: Request[Any, Any, State], core: TheCore, principal: ThePrincipal, data: JSONBody[NewUser]
     ) -> Response[CreatedUser]:
         """Make a user. Without a password one is made, and shown in this answer alone."""
         _need_all(principal)
@@ -150,7 +153,7 @@ class UserController(Controller):
         return reply(await once(core, request, principal, effect))
 
     @put("/{user_id:str}", guards=[scope("admin")])
-    async def update_user(self, core: Core, principal: Principal, user_id: str, data: UserUpdate) -> User:
+    async def update_user(self, core: TheCore, principal: ThePrincipal, user_id: InPath, data: JSONBody[UserUpdate]) -> User:
         """Change role or password, or disable. A new password and a disabled user end the user's sessions."""
         _need_all(principal)
         hashed = await passwords.make_hash(data.password) if isinstance(data.password, str) else None
@@ -158,7 +161,7 @@ class UserController(Controller):
             return await service.update_user(tx, user_id, data, hashed)
 
     @delete("/{user_id:str}", guards=[scope("admin")])
-    async def delete_user(self, core: Core, principal: Principal, user_id: str) -> None:
+    async def delete_user(self, core: TheCore, principal: ThePrincipal, user_id: InPath) -> None:
         """Remove the user, with sessions and API keys."""
         _need_all(principal)
         async with core.db.begin() as tx:

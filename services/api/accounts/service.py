@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from libs.common import clock, ids
 from services.api.accounts import passwords
@@ -101,11 +102,15 @@ async def list_users(db: Database, limit: int, cursor: str | None) -> UserPage:
 async def create_user(tx: Tx, body: NewUser, hashed: str, made: str | None = None) -> CreatedUser:
     """`409 email_taken`. `made` is the password that was made for the user."""
     email = body.email.lower()
+    taken = Problem("email_taken", f"There is a user {email} already.")
     if (await tx.connection.execute(select(UserRow.id).where(UserRow.email == email))).first():
-        raise Problem("email_taken", f"There is a user {email} already.")
+        raise taken
     user = CreatedUser(id=ids.new("usr"), email=email, role=body.role, disabled=False, created_at=clock.now(), password=made)
     values = {"id": user.id, "email": email, "role": user.role, "disabled": False, "created_at": user.created_at, "password_hash": hashed}
-    await tx.connection.execute(insert(UserRow).values(values))
+    try:
+        await tx.connection.execute(insert(UserRow).values(values))
+    except IntegrityError as error:  # another request was first
+        raise taken from error
     tx.audit("user.created", user.id)
     return user
 

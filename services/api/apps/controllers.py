@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
-from litestar.params import Parameter
+from litestar.params import JSONBody, Parameter
 
 from services.api.apps import follow, lookup, plans, service
 from services.api.apps.desired import host
@@ -17,8 +17,11 @@ from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.disks.room import ROOM
 from services.api.git import connecting
+from services.api.http import matching
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.kept import Kept
+from services.api.http.matching import IfMatch
 from services.api.http.principal import Principal
 from services.api.http.replies import reply
 from services.api.http.strict import Cursor, DryRun, Limit, Wait, check_cursor
@@ -26,9 +29,9 @@ from services.api.idempotency import Answer
 from services.api.projects.service import to_change as project_to_change
 from services.api.projects.service import to_read as project_to_read
 from services.api.registries.service import check_usable
+from services.api.volumes.service import names as volume_names
 
 PurgeVolumes = Annotated[bool, Parameter(description="Destroy the data of the app's volumes too.")]
-IfMatch = Annotated[str | None, Parameter(header="If-Match", description="Change only what still has this ETag.")]
 
 
 class ProjectAppController(Controller):
@@ -37,7 +40,7 @@ class ProjectAppController(Controller):
 
     @get(guards=[scope("read")])
     async def list_project_apps(
-        self, *, core: Core, principal: Principal, project_id: str, limit: Limit = 50, cursor: Cursor = None
+        self, *, core: TheCore, principal: ThePrincipal, project_id: InPath, limit: Limit = 50, cursor: Cursor = None
     ) -> Response[AppPage]:
         """The apps of one project, oldest first."""
         async with core.db.read() as session:
@@ -46,7 +49,14 @@ class ProjectAppController(Controller):
 
     @post(guards=[scope("write")], opt={ROOM: True})
     async def create_app(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, project_id: str, data: NewApp, dry_run: DryRun = False
+        self,
+        *,
+        request: Request[Any, Any, Any],
+        core: TheCore,
+        principal: ThePrincipal,
+        project_id: InPath,
+        data: JSONBody[NewApp],
+        dry_run: DryRun = False,
     ) -> Response[App]:
         """Make an app. Nothing runs until it is deployed."""
 
@@ -68,12 +78,12 @@ class AppController(Controller):
     tags = ("Apps",)
 
     @get(guards=[scope("read")])
-    async def list_apps(self, *, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> Response[AppPage]:
+    async def list_apps(self, *, core: TheCore, principal: ThePrincipal, limit: Limit = 50, cursor: Cursor = None) -> Response[AppPage]:
         """Every app that you may see, oldest first."""
         return await _page(core, principal, limit, cursor, None)
 
     @get("/{app:str}", guards=[scope("read")])
-    async def get_app(self, *, core: Core, principal: Principal, app: str) -> Response[App]:
+    async def get_app(self, *, core: TheCore, principal: ThePrincipal, app: InPath) -> Response[App]:
         """One app, by id or slug."""
         key = ("app", principal, app)
         kept = core.fresh.look(key)
@@ -92,10 +102,10 @@ class AppController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
-        principal: Principal,
-        app: str,
-        data: AppUpdate,
+        core: TheCore,
+        principal: ThePrincipal,
+        app: InPath,
+        data: JSONBody[AppUpdate],
         dry_run: DryRun = False,
         if_match: IfMatch = None,
     ) -> Response[App]:
@@ -103,7 +113,7 @@ class AppController(Controller):
 
         async def effect(tx: Tx) -> Answer:
             row = await lookup.to_change(tx, principal, app, "write")
-            service.check_match(row, if_match)
+            matching.check(if_match, etag(row))
             await check_usable(tx, principal, data.registry_id, row.registry_id)
             repo_before = row.git_repo_url
             changed = await service.update(tx, core.vault, row, data, core.settings)
@@ -119,22 +129,25 @@ class AppController(Controller):
     async def delete_app(
         self,
         *,
-        core: Core,
-        principal: Principal,
-        app: str,
+        core: TheCore,
+        principal: ThePrincipal,
+        app: InPath,
         purge_volumes: PurgeVolumes = False,
         dry_run: DryRun = False,
         wait: Wait = None,
         if_match: IfMatch = None,
     ) -> Response[App]:
-        """Remove the app with its containers, routes and images. With `wait`, 200 once nothing of it is left."""
-        del purge_volumes  # an app of this version has none
+        """Remove the app with its containers, routes and images, and with `purge_volumes` the data of its volumes.
+
+        With `wait`, 200 once nothing of it is left.
+        """
         async with core.db.begin() as tx:
             row = await lookup.to_delete(tx, principal, app, "write")
-            service.check_match(row, if_match)
+            matching.check(if_match, etag(row))
             if dry_run:
-                return reply(Answer(status=200, body=msgspec.json.encode(plans.remove(row))))
-            await service.remove(tx, row)
+                kept = await volume_names(tx, row)
+                return reply(Answer(status=200, body=msgspec.json.encode(plans.remove(row, kept, purge=purge_volumes))))
+            await service.remove(tx, row, purge=purge_volumes)
         at = await follow.until_gone(core, row.id, wait) if wait else None
         if at is not None:
             return reply(Answer(status=200, body=msgspec.json.encode(AppGone(id=row.id, slug=row.slug, deleted_at=at))))

@@ -23,10 +23,11 @@ async def tried(
     """Run `effect`; with `dry_run` only to see that it would succeed."""
     if not dry_run:
         return reply(await once(core, request, principal, effect, body))
-    return reply(await _undone(core, effect))
+    return reply(await undone(core, effect))
 
 
-async def _undone(core: Core, effect: Effect) -> Answer:
+async def undone(core: Core, effect: Effect) -> Answer:
+    """What `effect` would answer; nothing is changed."""
     answer: Answer | None = None
     try:
         async with core.db.begin() as tx:

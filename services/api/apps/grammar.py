@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, overload
 
 import msgspec
 
@@ -27,6 +27,8 @@ LARGEST_ENV = 256 * 1024
 MOST_REPLICAS = 32
 _LEAST_CPU, _LEAST_MEMORY = 0.05, 16
 _LONGEST_COMMAND, _LONGEST_WORD = 256, 8192
+_LARGEST_COMMAND = 16 * 1024
+"""As JSON, in bytes: what the runtime is told of an app, with all its open runs, has to fit into one message."""
 
 Slug = Annotated[str, msgspec.Meta(pattern=SLUG_PATTERN, description="1 to 48 of a-z, 0-9 and -; neither begins nor ends with -; not xn--")]
 Image = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=_IMAGE, description="an image, such as nginx:alpine")]
@@ -68,6 +70,10 @@ BuildArgs = Annotated[dict[EnvName, Annotated[str, msgspec.Meta(max_length=8192,
 RegistryId = Annotated[str, msgspec.Meta(pattern=r"^reg_[0-9a-z]{1,36}$", description="the id of one of your registries")]
 
 
+ProcessName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,19}$", description="a name such as worker; not web, release or run")]
+ProcessReplicas = Annotated[int, msgspec.Meta(ge=0, le=MOST_REPLICAS)]
+
+
 class BuildBody(Body, frozen=True, kw_only=True):
     """How a repository becomes an image.
 
@@ -105,12 +111,20 @@ def check_slug(slug: str) -> str:
     return slug
 
 
-def check_limits(cpu: float | None, memory: int | None) -> None:
+def check_limits(cpu: float | None, memory: int | None, pointer: str = "") -> None:
     cores, megabytes = machine()
     if cpu is not None and cpu > cores:
-        raise invalid("/cpu_limit", f"is {cpu:g}; this machine has {cores} cores")
+        raise invalid(f"{pointer}/cpu_limit", f"is {cpu:g}; this machine has {cores} cores")
     if memory is not None and memory > megabytes:
-        raise invalid("/memory_limit", f"is {memory}; this machine has {megabytes} MB")
+        raise invalid(f"{pointer}/memory_limit", f"is {memory}; this machine has {megabytes} MB")
+
+
+@overload
+def to_words(command: Command, pointer: str = "/command") -> tuple[str, ...]: ...
+
+
+@overload
+def to_words(command: Command | None, pointer: str = "/command") -> tuple[str, ...] | None: ...
 
 
 def to_words(command: Command | None, pointer: str = "/command") -> tuple[str, ...] | None:
@@ -121,10 +135,14 @@ def to_words(command: Command | None, pointer: str = "/command") -> tuple[str, .
         words = shlex.split(command) if isinstance(command, str) else command
     except ValueError as error:
         raise invalid(pointer, f"cannot be split into words: {error}") from error
+    if any(MASK in word for word in words):
+        raise Problem("masked_value", errors=[FieldError(pointer=pointer, detail="is masked")])
     if not words:
         raise invalid(pointer, "has no word; send null for the image's own command")
     if len(words) > _LONGEST_COMMAND or any(len(word) > _LONGEST_WORD or "\0" in word for word in words):
         raise invalid(pointer, f"takes at most {_LONGEST_COMMAND} words of at most {_LONGEST_WORD} characters, without U+0000")
+    if len(msgspec.json.encode(words)) > _LARGEST_COMMAND:
+        raise invalid(pointer, f"takes at most {_LARGEST_COMMAND // 1024} KB together")
     return tuple(words)
 
 

@@ -71,6 +71,13 @@ async def id_to_read(core: Core, principal: Principal, ref: str) -> str:
     return found
 
 
+async def hold_all(session: AsyncSession, project_id: str) -> Select[AppRow]:
+    """Lock the apps of a project; return the query to ask for them then: who had one until now may have changed what is asked for."""
+    query = select(AppRow).where(AppRow.project_id == project_id, AppRow.gone_at.is_(None)).order_by(AppRow.id).with_for_update()
+    await session.execute(query.with_only_columns(AppRow.id))
+    return query
+
+
 async def to_change(tx: Tx, principal: Principal, ref: str, scope: str) -> AppRow:
     """The app, locked. `403` when the role in its project does not give `scope`, `409 app_deleting` when it is on its way out."""
     app = await to_delete(tx, principal, ref, scope)

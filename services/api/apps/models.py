@@ -19,6 +19,7 @@ class SlugRow(Base):
 class AppRow(Base):
     """`release`, `revision` and `restart` only count up. `settings` is JSON of `AppSettings`, `env` a token around a JSON object.
 
+    `volumes` is JSON of the `Wish` about their data.
     `current` and `candidate` are JSON of the `Release` that the runtime is told; `newest_status` is that of the newest deployment.
     `status…` is derived (`status.py`) each time something happens, so that reading is one row. `op` is the lifecycle call that is
     under way until the runtime has settled `op_revision`. `dropped` is the newest release whose image is not waited for any more;
@@ -27,6 +28,11 @@ class AppRow(Base):
     built from. `git_user_id` is who chose the repository `git_user_repo`, and `git_connection_id` their
     connection, which counts for that one alone; `preview` JSON of `Preview`, `preview_env` a token around
     the variables that previews have otherwise. A preview is one of `preview_of`, for its pull request `preview_number`.
+    `autoscale` is JSON of `Kept`, `most_replicas` its upper bound while it is on, and `scaled` JSON of the last `Decision`.
+    `domains` is JSON of its custom domains by name, true where verified, `runs` of the open ones: copies of the tables'.
+    `processes` is JSON of the `Size` of each beside `web`, by name; what they may use together is `process_cpu` and `process_memory`, None
+    where one of them has no limit.
+    `front` is JSON of `front.Kept`, `basic_auth` a token around a `Guard`.
     """
 
     __tablename__ = "apps"
@@ -57,7 +63,18 @@ class AppRow(Base):
     preview_env: Mapped[str | None] = mapped_column(Text)
     preview_of: Mapped[str | None] = mapped_column(String(40), index=True)
     preview_number: Mapped[int | None]
+    domains: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    front: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    basic_auth: Mapped[str | None] = mapped_column(Text)
+    runs: Mapped[str] = mapped_column(Text, default="[]", server_default="[]")
     replicas: Mapped[int]
+    autoscale: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    most_replicas: Mapped[int | None]
+    scaled: Mapped[str | None] = mapped_column(Text)
+    volumes: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    processes: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    process_cpu: Mapped[float | None] = mapped_column(Float, default=0, server_default="0")
+    process_memory: Mapped[int | None] = mapped_column(default=0, server_default="0")
     cpu_limit: Mapped[float | None] = mapped_column(Float)
     memory_limit: Mapped[int | None]
 
@@ -101,6 +118,7 @@ class ReplicaRow(Base):
     name: Mapped[str] = mapped_column(String(120), primary_key=True)
     app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"), index=True)
     container_id: Mapped[str] = mapped_column(String(80))
+    process: Mapped[str] = mapped_column(String(20), default="web", server_default="web")
     release: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(20))
     at: Mapped[str] = mapped_column(String(40))

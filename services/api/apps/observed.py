@@ -11,7 +11,7 @@ from services.api.db.tx import Tx
 
 _release = msgspec.json.Decoder(Release)
 _seen = msgspec.json.Decoder(Seen)
-_REPLICAS = select(ReplicaRow.name, ReplicaRow.release, ReplicaRow.state, ReplicaRow.at, ReplicaRow.message).where(
+_REPLICAS = select(ReplicaRow.name, ReplicaRow.release, ReplicaRow.state, ReplicaRow.at, ReplicaRow.message, ReplicaRow.process).where(
     ReplicaRow.app_id == bindparam("app_id")
 )
 
@@ -22,7 +22,10 @@ async def refresh(tx: Tx, app: AppRow) -> None:
     apply(
         tx,
         app,
-        tuple(Replica(name=name, release=release, state=state, at=at, message=message) for name, release, state, at, message in rows),
+        tuple(
+            Replica(name=name, release=release, state=state, at=at, message=message, process=process)
+            for name, release, state, at, message, process in rows
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from services.api.apps.front import BasicAuthBody, BasicAuthUser, Maintenance, RedirectBody
 from services.api.apps.grammar import (
     BuildBody,
     Command,
@@ -19,6 +20,8 @@ from services.api.apps.grammar import (
     Image,
     Memory,
     Port,
+    ProcessName,
+    ProcessReplicas,
     RegistryId,
     RelativePath,
     Replicas,
@@ -42,10 +45,29 @@ class HealthCheckView(msgspec.Struct, frozen=True, kw_only=True):
     start_period_seconds: float
 
 
+class ProcessView(msgspec.Struct, frozen=True, kw_only=True):
+    """A process beside `web`. `cpu_limit` in cores and `memory_limit` in MB are each replica's; null: no limit."""
+
+    command: list[str]
+    replicas: int
+    cpu_limit: float | None
+    memory_limit: int | None
+
+
+class ProcessBody(Body, frozen=True, kw_only=True):
+    """What is left out keeps its value; at first one replica with the app's own limits. A `command` of null is the Procfile's."""
+
+    command: Command | Unset | None = UNSET
+    replicas: ProcessReplicas | Unset = UNSET
+    cpu_limit: Cpu | Unset | None = UNSET
+    memory_limit: Memory | Unset | None = UNSET
+
+
 class App(msgspec.Struct, frozen=True, kw_only=True):
     """An app. With `git_repo_url` its image is built from there, and `image` is what was built last.
 
-    `cpu_usage` in percent of one core, `memory_usage` in MB, both of all replicas; `current_replicas`: how many run.
+    `cpu_usage` in percent of one core, `memory_usage` in MB, both of all replicas; `current_replicas`: how many run of those that take
+    requests. `processes` are the others: those that were set, and those of the `Procfile` that runs.
 
     `env_secret`: names in the environment whose values are masked in logs, failures and events, beside those that look like secrets.
     `pending_fields` are the settings that wait for the next deploy; `pending_changes` says whether there are any.
@@ -76,9 +98,14 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     health_check: HealthCheckView
     drain_seconds: float
     release_command: list[str] | None = None
+    processes: dict[str, ProcessView] = {}
     auto_deploy: bool = False
     registry_id: str | None = None
     domains: list[str] = []
+    redirects: list[RedirectBody] = []
+    https_redirect: bool = True
+    maintenance: Maintenance = Maintenance()
+    basic_auth: list[BasicAuthUser] = []
     status: Literal["running", "stopped", "paused", "restarting", "starting"]
     status_reason: str | None
     status_detail: str | None
@@ -107,19 +134,17 @@ class AppGone(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: str
 
 
-class Later(Body, frozen=True, kw_only=True):
-    """Fields of the contract whose features this version does not have. They come back as they were read, or not at all."""
-
-    release_command: Command | Unset | None = UNSET
-    domains: list[str] | Unset = UNSET
-
-
-class Settings(Later, frozen=True, kw_only=True):
+class Settings(Body, frozen=True, kw_only=True):
     """What may be set. What is left out keeps its value; null clears what may be empty. `env` is merged, and null removes a name.
 
     `git_repo_url` is `owner/repo` or an https address, and excludes `image`; `git_provider` follows from it where it is not given.
     `root_directory` and `dockerfile_path` are relative, the second to the first. `auto_deploy`: a push is deployed;
-    so is a tag that `deploy_tags` fits, a glob such as `v*`. `preview`: each pull request gets an app of its own.
+    so is a tag that `deploy_tags` fits, a glob such as `v*`. `preview`: each pull request gets an app of its own. `internal_port` null is
+    the one port that the image exposes, else 80; in an app it is shown as the port that runs. `release_command`, such as a migration, runs
+    once with the new image, in a container of its own, before any replica is made; a deployment whose command fails is not live.
+
+    `processes` run beside `web`, which takes the requests: the same image, env and volumes, another command. They are merged by name, and
+    null removes one. Their replicas and limits change at once, their commands with the next deploy.
     """
 
     name: DisplayName | Unset = UNSET
@@ -135,7 +160,7 @@ class Settings(Later, frozen=True, kw_only=True):
     registry_id: RegistryId | Unset | None = UNSET
     deploy_tags: TagGlob | Unset | None = UNSET
     preview: PreviewBody | Unset | None = UNSET
-    internal_port: Port | Unset = UNSET
+    internal_port: Port | Unset | None = UNSET
     command: Command | Unset | None = UNSET
     env: dict[EnvName, EnvValue | None] | Unset = UNSET
     env_secret: EnvSecret | Unset = UNSET
@@ -144,10 +169,16 @@ class Settings(Later, frozen=True, kw_only=True):
     replicas: Replicas | Unset = UNSET
     health_check: HealthCheckBody | Unset | None = UNSET
     drain_seconds: DrainSeconds | Unset = UNSET
+    redirects: list[RedirectBody] | Unset | None = UNSET
+    https_redirect: bool | Unset = UNSET
+    maintenance: Maintenance | Unset | None = UNSET
+    basic_auth: list[BasicAuthBody] | Unset | None = UNSET
+    release_command: Command | Unset | None = UNSET
+    processes: dict[ProcessName, ProcessBody | None] | Unset | None = UNSET
 
 
 class NewApp(Settings, frozen=True, kw_only=True):
-    """Without `slug` it is made from the name. `internal_port` is 80 unless it is given."""
+    """Without `slug` it is made from the name. `internal_port` is, unless it is given, the one port that the image exposes, else 80."""
 
     name: DisplayName
     slug: Slug | Unset = UNSET
@@ -161,6 +192,7 @@ class AppUpdate(Settings, frozen=True, kw_only=True):
     slug: str | Unset = UNSET
     url: str | Unset = UNSET
     env_keys: list[str] | Unset = UNSET
+    domains: list[str] | Unset = UNSET
     status: str | Unset = UNSET
     status_reason: str | Unset | None = UNSET
     status_detail: str | Unset | None = UNSET

@@ -8,7 +8,10 @@ from libs.common.messages.api import HealthCheck
 from libs.common.secrets import Vault
 from services.api.apps.grammar import HealthCheckBody, check_limits, merged_env, to_words
 from services.api.apps.models import AppRow
-from services.api.apps.schemas import UNSET, App, AppUpdate, Later, Settings
+from services.api.apps.pending import port_of
+from services.api.apps.processes import count
+from services.api.apps.processes import merge as merge_processes
+from services.api.apps.schemas import UNSET, App, AppUpdate, Settings
 from services.api.apps.source import merge_source
 from services.api.apps.view import fingerprint_of
 from services.api.deployments.moves import Frozen
@@ -17,7 +20,7 @@ from services.api.previews import settings as previews
 
 _frozen = msgspec.json.Decoder(Frozen)
 _COLUMNS = ("name", "image", "registry_id", "deploy_tags", "replicas", "cpu_limit", "memory_limit")
-_FROZEN = ("internal_port", "command", "health_check", "drain_seconds", "env_secret")
+_FROZEN = ("internal_port", "command", "health_check", "drain_seconds", "env_secret", "release_command", "processes")
 _MOVING = frozenset(
     {
         "status_reason",
@@ -28,6 +31,7 @@ _MOVING = frozenset(
         "stale",
         "current_deployment_id",
         "current_replicas",
+        "domains",
         "pending_changes",
         "pending_fields",
         "updated_at",
@@ -46,23 +50,13 @@ def check_read_only(body: AppUpdate, view: App) -> None:
         raise Problem("read_only_field", f"{', '.join(wrong)}: read-only.", errors=errors)
 
 
-def check_later(body: Later, view: App | None = None) -> None:
-    """Fields of features that are not there yet are taken as they were read; setting one is refused."""
-    empty = App.__struct_defaults__
-    names = [field.name for field in msgspec.structs.fields(Later)]
-    defaults = dict(zip(App.__struct_fields__[-len(empty) :], empty, strict=True)) if empty else {}
-    wrong = [name for name in names if getattr(body, name) not in (UNSET, getattr(view, name, defaults.get(name)))]
-    if wrong:
-        errors = [FieldError(pointer=f"/{name}", detail="is not available in this version") for name in wrong]
-        raise Problem("validation_failed", f"{', '.join(wrong)}: not available in this version.", errors=errors)
-
-
 def merge(app: AppRow, body: Settings, vault: Vault, github_url: str) -> list[str]:
     """Change the row; return the names of what is another now."""
     changed = merge_source(app, body, github_url)
     changed += [name for name in _COLUMNS if _set(app, name, getattr(body, name))]
     check_limits(app.cpu_limit, app.memory_limit)
     changed += _merge_frozen(app, body)
+    count(app)
     changed += previews.merge(app, body.preview, vault)
     if body.env is not UNSET and body.env and merge_env(app, body.env, vault):
         changed.append("env")
@@ -91,7 +85,7 @@ def _set(app: AppRow, name: str, value: object) -> bool:
 def _merge_frozen(app: AppRow, body: Settings) -> list[str]:
     before = _frozen.decode(app.settings)
     values: dict[str, object] = {}
-    if body.internal_port is not UNSET:
+    if body.internal_port is not UNSET and not _comes_back(app, body, before):
         values["internal_port"] = body.internal_port
     if body.drain_seconds is not UNSET:
         values["drain_seconds"] = body.drain_seconds
@@ -99,11 +93,20 @@ def _merge_frozen(app: AppRow, body: Settings) -> list[str]:
         values["env_secret"] = tuple(sorted(set(body.env_secret)))
     if not isinstance(body.command, msgspec.UnsetType):
         values["command"] = to_words(body.command)
+    if not isinstance(body.release_command, msgspec.UnsetType):
+        values["release_command"] = to_words(body.release_command, "/release_command")
     if not isinstance(body.health_check, msgspec.UnsetType):
         values["health_check"] = _health_check(body.health_check)
+    values["processes"], resized = merge_processes(app, before, body)
     after = msgspec.structs.replace(before, **values)
     app.settings = msgspec.json.encode(after).decode()
-    return [name for name in _FROZEN if getattr(before, name) != getattr(after, name)]
+    return [name for name in _FROZEN if getattr(before, name) != getattr(after, name)] + resized
+
+
+def _comes_back(app: AppRow, body: Settings, before: Frozen) -> bool:
+    """Whether the port is the one that was shown in a whole app that comes back as it was read, and nobody's wish."""
+    is_whole = isinstance(body, AppUpdate) and (body.id, body.created_at) == (app.id, app.created_at)
+    return is_whole and body.internal_port == port_of(app, before)
 
 
 def _health_check(body: HealthCheckBody | None) -> HealthCheck:

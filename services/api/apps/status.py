@@ -3,6 +3,7 @@
 import msgspec
 
 from libs.common.clock import parse
+from libs.common.messages.api import WEB
 from libs.common.states import ENDED, AppStatus, DeploymentStatus, Intent
 
 
@@ -14,18 +15,20 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     at: str
     message: str = ""
+    process: str = WEB
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last sync saw of an app: the engine's word for each container by name, and the MB that it used.
+    """What the last sync saw of an app: the engine's word for each container by name, and the MB that each of `web` used.
 
-    `source` and `number` order the syncs.
+    `beside`: the most MB that a replica of each other process used. `source` and `number` order the syncs.
     """
 
     at: str
     engine_ok: bool = True
     states: dict[str, str] = {}
     memory: dict[str, float] = {}
+    beside: dict[str, float] = {}
     source: str = ""
     number: int = 0
 
@@ -50,7 +53,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`status`, `status_reason`, `status_detail` of the contract, and how many replicas run."""
+    """`status`, `status_reason`, `status_detail` of the contract, and how many replicas of `web` run."""
 
     status: AppStatus
     reason: str | None = None
@@ -63,15 +66,16 @@ _DOWN = frozenset({"exited", "dead", "removing", "created", "restarting"})
 
 
 def derive_status(facts: Facts) -> Status:
-    """The newest word on each replica decides, whether it is an event's or the sync's."""
+    """The newest word on each replica decides, whether it is an event's or the sync's. The status is that of `web`."""
     replicas = _newest(facts)
-    running = sum(replica.state in _ALIVE for replica in replicas)
+    alive = [replica.process for replica in replicas if replica.state in _ALIVE]
+    running = alive.count(WEB)
     if facts.intent is Intent.DELETED:
-        return _answer(AppStatus.RUNNING if running else AppStatus.STOPPED, "deleting", "The app is being removed.", running)
+        return _answer(AppStatus.RUNNING if alive else AppStatus.STOPPED, "deleting", "The app is being removed.", running)
     if facts.current_release is None:
         return _before_first_release(facts, running)
     if facts.intent is Intent.STOPPED:
-        return _stopped(facts, running)
+        return _stopped(facts, running, is_empty=not alive)
     if facts.intent is Intent.PAUSED:
         return _paused(facts, running)
     if facts.seen is not None and not facts.seen.engine_ok and _is_newest(facts.seen.at, facts.replicas):
@@ -99,7 +103,7 @@ def _corrected(replica: Replica, engine_state: str) -> Replica:
         return msgspec.structs.replace(replica, state="paused")
     if engine_state in _DOWN and replica.state in _ALIVE:
         return msgspec.structs.replace(replica, state="died")
-    if engine_state == "running" and replica.state in {"died", "oom_killed"}:
+    if engine_state == "running" and replica.state in {"died", "oom_killed", "slept"}:
         return msgspec.structs.replace(replica, state="started")
     return replica
 
@@ -121,10 +125,10 @@ def _before_first_release(facts: Facts, running: int) -> Status:
     return _answer(AppStatus.STOPPED, "never_deployed", "The app was not deployed yet.", running)
 
 
-def _stopped(facts: Facts, running: int) -> Status:
+def _stopped(facts: Facts, running: int, *, is_empty: bool) -> Status:
     if facts.deploying:
         return _answer(AppStatus.STARTING, None, "A deployment is under way; the app runs again once it is live.", running)
-    if running:
+    if not is_empty:
         return _answer(AppStatus.RUNNING, None, "The app is being stopped.", running)
     return _answer(AppStatus.STOPPED, "stopped_by_user", "The app was stopped.", 0)
 
@@ -141,15 +145,25 @@ def _unreachable(running: int) -> Status:
 
 
 def _serving(facts: Facts, replicas: list[Replica], running: int) -> Status:
-    states = [replica.state for replica in replicas if replica.release == facts.current_release]
+    current = [replica for replica in replicas if replica.release == facts.current_release]
+    states = [replica.state for replica in current if replica.process == WEB]
     healthy = states.count("healthy")
-    looping = [replica for replica in replicas if replica.release == facts.current_release and replica.state == "crash_looping"]
-    if looping:
+    if looping := [replica for replica in current if replica.process == WEB and replica.state == "crash_looping"]:
         detail = looping[0].message or "The app dies again and again; each new start waits longer."
         return _answer(AppStatus.RUNNING if healthy else AppStatus.RESTARTING, "crash_loop", detail, running)
     if facts.op == "restart":
         return _answer(AppStatus.RESTARTING, None, "The replicas are being replaced.", running)
-    return _by_states(facts, states, running)
+    found = _by_states(facts, states, running)
+    return _beside(found, current) if found.status is AppStatus.RUNNING and found.reason is None else found
+
+
+def _beside(found: Status, current: list[Replica]) -> Status:
+    """`web` is well: what is to be said of the other processes."""
+    looping = next((replica for replica in current if replica.process != WEB and replica.state == "crash_looping"), None)
+    if looping is None:
+        return found
+    detail = f"The process {looping.process} dies again and again; what takes requests runs. {looping.message}".rstrip()
+    return _answer(AppStatus.RUNNING, "crash_loop", detail, found.running)
 
 
 def _by_states(facts: Facts, states: list[str], running: int) -> Status:
@@ -160,9 +174,17 @@ def _by_states(facts: Facts, states: list[str], running: int) -> Status:
         return _answer(AppStatus.RUNNING, "unhealthy", detail, running)
     if "healthy" in states:
         return _answer(AppStatus.RUNNING, None, facts.refused, running)
+    if "slept" in states:
+        return _sleeping(facts, running)
     if "died" in states or "oom_killed" in states:
         return _answer(AppStatus.RESTARTING, None, "No replica runs; new ones are being started.", running)
     return _answer(AppStatus.STARTING, None, "The replicas are being started.", running)
+
+
+def _sleeping(facts: Facts, running: int) -> Status:
+    if facts.op == "start":
+        return _answer(AppStatus.STARTING, None, "The app is being woken.", running)
+    return _answer(AppStatus.STOPPED, "sleeping", "The app sleeps, for nobody asked it anything; the next request wakes it.", running)
 
 
 def _standing_still(facts: Facts, states: list[str], running: int) -> Status:

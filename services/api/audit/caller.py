@@ -21,12 +21,16 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done, to what. Never a value that a person typed: names and ids alone."""
+    """What was done, to what: names and ids alone.
+
+    `detail` is the one place for what a person typed, where telling it is the point: a command that was run in an app.
+    """
 
     action: str
     target: str | None = None
     project_id: str | None = None
     outcome: str = "done"
+    detail: str | None = None
 
 
 CALLER: ContextVar[Callable[[], Caller] | None] = ContextVar("caller", default=None)

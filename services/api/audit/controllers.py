@@ -7,9 +7,8 @@ from litestar.params import Parameter
 
 from services.api.audit import service
 from services.api.audit.schemas import AuditPage
-from services.api.core import Core
+from services.api.http.given import TheCore, ThePrincipal
 from services.api.http.guards import scope
-from services.api.http.principal import Principal
 from services.api.http.strict import Cursor, Limit, check_cursor
 
 ProjectId = Annotated[str | None, Parameter(max_length=40, description="What was done in this project.")]
@@ -26,8 +25,8 @@ class AuditController(Controller):
     async def list_audit(
         self,
         *,
-        core: Core,
-        principal: Principal,
+        core: TheCore,
+        principal: ThePrincipal,
         project_id: ProjectId = None,
         user_id: UserId = None,
         action: Action = None,

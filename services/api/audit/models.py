@@ -10,6 +10,7 @@ class AuditRow(Base):
     """One thing that a person or key did, or tried to log in for. Ids are kept as text: the row outlives what it names.
 
     `action` is the type of the event, or `login.refused`, `api_key.revealed` and so on. `outcome` is `done` or `refused`.
+    `detail` is the command of `exec.started` and `exec.ended`, in which replica, and how it ended.
     """
 
     __tablename__ = "audit"
@@ -27,3 +28,4 @@ class AuditRow(Base):
     session_id: Mapped[str | None] = mapped_column(String(40))
     address: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(128))
+    detail: Mapped[str | None] = mapped_column(Text)

@@ -11,6 +11,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """`action` is an event's type or, where there is no event, such as `login.refused`. `target` is the id of what it was done to.
 
     Exactly one of `key_id` and `session_id` is set, neither for a login. `request_id` is also in events and logs.
+    `detail` of `exec.started` and `exec.ended` is the replica, the command without the secrets in it, and how it ended.
     """
 
     id: str
@@ -25,6 +26,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None
     address: str
     request_id: str
+    detail: str | None
 
 
 class AuditPage(Page, frozen=True, kw_only=True):

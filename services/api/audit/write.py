@@ -33,6 +33,7 @@ async def write(connection: AsyncConnection, acts: Sequence[Act]) -> None:
             "session_id": caller.session_id,
             "address": caller.address,
             "request_id": caller.request_id,
+            "detail": act.detail,
         }
         for act in acts
     ]

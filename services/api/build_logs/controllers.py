@@ -11,8 +11,8 @@ from litestar.response import Stream
 from services.api.build_logs import reader
 from services.api.build_logs.feed import Feed
 from services.api.build_logs.schemas import After, DeploymentLog, LastEventId, Lines, Token
-from services.api.core import Core
 from services.api.deployments import service
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
@@ -33,8 +33,8 @@ class BuildLogController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
-        deployment_id: str,
+        core: TheCore,
+        deployment_id: InPath,
         after: After = None,
         limit: Lines = 1000,
         last_event_id: LastEventId = None,
@@ -60,7 +60,7 @@ class BuildLogController(Controller):
 
     @get(f"{_PATH}/stream", guards=[scope("read")])
     async def stream_deployment_logs(
-        self, *, core: Core, principal: Principal, deployment_id: str, token: Token = None, after: After = None
+        self, *, core: TheCore, principal: ThePrincipal, deployment_id: InPath, token: Token = None, after: After = None
     ) -> Response[bytes]:
         """The log of a deployment over a WebSocket, from its beginning or from `after` on, until the deployment has ended."""
         del token, after  # they are the WebSocket's
@@ -69,7 +69,7 @@ class BuildLogController(Controller):
         raise Problem("upgrade_required", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
 
     @websocket(f"{_PATH}/stream")
-    async def deployment_logs_socket(self, *, socket: Socket, deployment_id: str) -> None:
+    async def deployment_logs_socket(self, *, socket: Socket, deployment_id: InPath) -> None:
         async with answering(socket) as request_id:
             check_query(socket, {"token", "after"})
             cursor = reader.parse(socket.query_params.get("after"), "/after")
@@ -83,7 +83,7 @@ class BuildLogController(Controller):
                 await close(socket, DONE, feed.status)
 
     @get("/{deployment_id:str}/dockerfile", guards=[scope("read")])
-    async def get_deployment_dockerfile(self, *, core: Core, principal: Principal, deployment_id: str) -> Response[str]:
+    async def get_deployment_dockerfile(self, *, core: TheCore, principal: ThePrincipal, deployment_id: InPath) -> Response[str]:
         """The Dockerfile that was written for a source without one."""
         async with core.db.read() as session:
             text = await service.dockerfile_of(session, principal, deployment_id)

@@ -11,16 +11,16 @@ from time import monotonic
 
 from libs.common import subjects
 from libs.common.bus import BusAway
-from libs.common.states import ENDED
+from libs.common.states import ENDED, DeploymentStatus
 from services.api.build_logs import reader
 from services.api.build_logs.reader import Cursor
 from services.api.build_logs.schemas import DeploymentLog, LogEntry
 from services.api.core import Core
 from services.api.deployments import service
 from services.api.http.principal import Principal
+from services.api.http.watching import LOOK_SECONDS, Standing
+from services.api.wakes import Ticket
 
-LOOK_SECONDS = 1.0
-"""How often is asked whether the token still stands, and whether the deployment has ended."""
 _STORED_SECONDS = 0.02
 """News may come before the stream has what they tell of."""
 Who = Callable[[], Awaitable[Principal]]
@@ -35,6 +35,7 @@ class Feed:
         self._id = deployment_id
         self._cursor = cursor
         self._looked = 0.0
+        self._standing = Standing(self._look)
         self.status = ""
 
     async def open(self) -> None:
@@ -60,22 +61,30 @@ class Feed:
     async def live(self) -> AsyncIterator[list[LogEntry]]:
         """What is kept, then what comes; an empty list at least every second. `Problem` once the reader may not go on.
 
-        It ends a second after the deployment: the builder and what died have their last words meanwhile.
+        A database that is away for seconds ends nothing. The end comes with that of a deployment that is live, and a second after that of
+        another: the builder and what died have their last words meanwhile.
         """
-        async with self._core.bus.poked(subjects.log(self._id, ">")) as poked:
-            while True:
-                poked.clear()
-                ended = self.has_ended
-                async for found in self._what_is_there():
+        with self._core.wakes.ticket(self._id) as ticket:
+            async with self._core.bus.poked(subjects.log(self._id, ">")) as poked:
+                async for found in self._live(poked, ticket):
                     yield found
-                if await _wait(poked):
-                    await asyncio.sleep(_STORED_SECONDS)
-                    await self._look_again()
-                elif ended:
-                    return
-                else:
-                    await self._look()
-                yield []
+
+    async def _live(self, poked: asyncio.Event, ticket: Ticket) -> AsyncIterator[list[LogEntry]]:
+        while True:
+            poked.clear()
+            ended = self.has_ended
+            async for found in self._what_is_there():
+                yield found
+            if ended and self.status == DeploymentStatus.LIVE:
+                return
+            if await (_wait(poked) if ended else _any(poked, ticket)):
+                await asyncio.sleep(_STORED_SECONDS)
+                await self._look_again()
+            elif ended:
+                return
+            else:
+                await self._stand()
+            yield []
 
     @property
     def has_ended(self) -> bool:
@@ -96,13 +105,30 @@ class Feed:
 
     async def _look_again(self) -> None:
         if monotonic() - self._looked >= LOOK_SECONDS:
-            await self._look()
+            await self._stand()
+
+    async def _stand(self) -> None:
+        """Whether the token still stands, and whether the deployment has ended."""
+        self._looked = monotonic()
+        if problem := await self._standing.refusal():
+            raise problem
 
     async def _look(self) -> None:
         principal = await self._who()
         async with self._core.db.read() as session:
             self.status = await service.status_of(session, principal, self._id)
-        self._looked = monotonic()
+
+
+async def _any(poked: asyncio.Event, ticket: Ticket) -> bool:
+    """Whether there are lines, within a second; other news of the deployment end the wait, too."""
+    waits = {asyncio.create_task(_wait(poked)), asyncio.create_task(ticket.news(LOOK_SECONDS))}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+    return poked.is_set()
 
 
 async def _wait(poked: asyncio.Event) -> bool:

@@ -3,11 +3,11 @@
 from typing import Annotated
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, Parameter
 
 After = Annotated[str | None, Parameter(max_length=40, description="Where to go on: the cursor of the last line that came.")]
 Lines = Annotated[int, Parameter(ge=1, le=10_000, description="How many lines an answer has at most.")]
-LastEventId = Annotated[str | None, Parameter(header="Last-Event-ID", description="Where a stream goes on: the last cursor that came.")]
+LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="Where a stream goes on: the last cursor that came.")]
 Token = Annotated[str | None, Parameter(max_length=4096, description="An API key or JWT, for clients that cannot send Authorization.")]
 
 

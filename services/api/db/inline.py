@@ -5,6 +5,7 @@ machine. Only a commit, which syncs the disk, runs in a thread. The loop never w
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,12 @@ from typing import Any, Self
 
 _BUSY_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
+SYNCED, AT_ONCE = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
+"""Whether a commit waits until the disk has it. In WAL mode the disk never has a later one without those before it."""
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA synchronous=FULL",
+    SYNCED,
 )
 _commits = ThreadPoolExecutor(4, thread_name_prefix="sqlite-commit")
 
@@ -27,6 +30,23 @@ async def connect(path: str) -> "Connection":
     for pragma in _PRAGMAS:
         await patiently(connection.execute, pragma)
     return Connection(connection)
+
+
+async def sync(path: str) -> None:
+    """Return when the disk has all that is committed by now."""
+    await asyncio.get_running_loop().run_in_executor(_commits, _sync, path)
+
+
+def _sync(path: str) -> None:
+    # SQLite keeps the log beside the file itself, not beside a link to it.
+    try:
+        descriptor = os.open(f"{os.path.realpath(path)}-wal", os.O_RDONLY)
+    except FileNotFoundError:
+        return  # what it held is in the database itself, synced
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 async def patiently(do: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - what `do` returns

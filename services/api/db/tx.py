@@ -58,14 +58,14 @@ class Tx:
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """A part that is undone alone when it raises, with what it had to say. The session then knows no rows any more."""
-        said = len(self.entries)
+        """A part that is undone alone when it raises, with what it had to say and to audit. The session then knows no rows any more."""
+        said, acted = len(self.entries), len(self.acts)
         try:
             async with self.connection.begin_nested():
                 yield
                 await self.flush()
         except BaseException:
-            del self.entries[said:]
+            del self.entries[said:], self.acts[acted:]
             if self._session is not None:
                 self._session.expunge_all()
             raise
@@ -102,9 +102,11 @@ class Tx:
         self.audit(kind, deployment_id or app_id or project_id, project_id=project_id)
         self._add(Kind.EVENT, subjects.event("api", event, app_id), event, app_id=app_id or "", message_id=event.event_id)
 
-    def audit(self, action: str, target: str | None = None, *, project_id: str | None = None, outcome: str = "done") -> None:
+    def audit(
+        self, action: str, target: str | None = None, *, project_id: str | None = None, outcome: str = "done", detail: str | None = None
+    ) -> None:
         """Have the audit tell of what is no event; every `record` of a request is told of by itself."""
-        self.acts.append(Act(action=action, target=target, project_id=project_id, outcome=outcome))
+        self.acts.append(Act(action=action, target=target, project_id=project_id, outcome=outcome, detail=detail))
 
     def desire(self, entry: Desired) -> None:
         """Tell the runtime what is wanted of an app now."""

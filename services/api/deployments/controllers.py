@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
+from litestar.params import JSONBody
 
 from libs.common.states import Intent
 from services.api.apps import lookup, plans
@@ -22,6 +23,7 @@ from services.api.deployments.source import Asked, check_ref_alone
 from services.api.disks.room import ROOM
 from services.api.http import strict
 from services.api.http.bodies import RAW_BODY
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
@@ -45,9 +47,9 @@ class DeployController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
-        principal: Principal,
-        app: str,
+        core: TheCore,
+        principal: ThePrincipal,
+        app: InPath,
         wait: Wait = None,
         dry_run: DryRun = False,
     ) -> Response[Deployment]:
@@ -73,9 +75,9 @@ class DeployController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
-        principal: Principal,
-        slug: str,
+        core: TheCore,
+        principal: ThePrincipal,
+        slug: InPath,
         wait: Wait = None,
         dry_run: DryRun = False,
     ) -> Response[Deployment]:
@@ -97,9 +99,9 @@ class DeployController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
-        principal: Principal,
-        app: str,
+        core: TheCore,
+        principal: ThePrincipal,
+        app: InPath,
         wait: Wait = None,
         dry_run: DryRun = False,
     ) -> Response[Deployment]:
@@ -114,10 +116,10 @@ class DeployController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
-        principal: Principal,
-        app: str,
-        data: RollbackBody | None = None,
+        core: TheCore,
+        principal: ThePrincipal,
+        app: InPath,
+        data: JSONBody[RollbackBody | None] = None,
         wait: Wait = None,
         dry_run: DryRun = False,
     ) -> Response[Deployment]:
@@ -141,7 +143,7 @@ class DeploymentController(Controller):
 
     @get("/apps/{app:str}/deployments", guards=[scope("read")])
     async def list_deployments(
-        self, *, core: Core, principal: Principal, app: str, limit: Limit = 50, cursor: Cursor = None
+        self, *, core: TheCore, principal: ThePrincipal, app: InPath, limit: Limit = 50, cursor: Cursor = None
     ) -> DeploymentPage:
         """The deployments of an app, the newest first."""
         if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _LONGEST_NUMBER):
@@ -154,7 +156,7 @@ class DeploymentController(Controller):
 
     @post("/deployments/{deployment_id:str}/cancel", status_code=200, guards=[scope("deploy")])
     async def cancel_deployment(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, deployment_id: str
+        self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal, deployment_id: InPath
     ) -> Response[Deployment]:
         """End a deployment that is under way, whatever it waits for. What served goes on."""
 
@@ -165,7 +167,7 @@ class DeploymentController(Controller):
         return reply(await once(core, request, principal, effect))
 
     @get("/deployments/{deployment_id:str}", guards=[scope("read")])
-    async def get_deployment(self, *, core: Core, principal: Principal, deployment_id: str) -> Deployment:
+    async def get_deployment(self, *, core: TheCore, principal: ThePrincipal, deployment_id: InPath) -> Deployment:
         """One deployment, with its phases, and why it failed if it did."""
         async with core.db.read() as session:
             return await service.get(session, principal, deployment_id, core.settings)

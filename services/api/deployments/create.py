@@ -62,12 +62,7 @@ async def _project(tx: Tx, principal: Principal, body: DeployBySlugBody) -> Proj
     ref = principal.project_id if isinstance(body.project, msgspec.UnsetType) else body.project
     if ref is None:
         raise invalid("/project", "is missing: the app does not exist, so say in which project it is to be made")
-    found = await projects.find(tx, principal, ref)
-    if found is None:
-        return await projects.create(tx, principal, ref)
-    project, having = found
-    having.need("write")
-    return project
+    return await projects.find_or_create(tx, principal, ref)
 
 
 async def _check_project(tx: Tx, app: AppRow, body: DeployBySlugBody) -> None:

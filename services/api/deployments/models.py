@@ -40,10 +40,13 @@ class DeploymentRow(Base):
 
 
 class ReleaseRow(Base):
-    """What containers are made from, frozen when the deploy was asked for. Only `image_id` is filled in once, when the image is ready.
+    """What containers are made from, frozen when the deploy was asked for.
 
-    `restores` is the release whose image a rollback goes back to. `image_kept` is False as soon as the builder may have taken the
-    image away. `source` is JSON of the `Source` that the app had, also where the image came from elsewhere.
+    Only `image_id`, `exposed_port` and `procfile` are filled in once, when the image is ready: the second is the TCP port that it
+    exposes, where that is one alone, the third JSON of the commands in its source's Procfile, by name. `restores` is the release whose
+    image a rollback goes back to. `image_kept` is False as soon as the builder may have taken the image away. `shared` is a token around
+    the values of the shared variables that `env` refers to. `source` is JSON of the `Source` that the app had, also where the image came
+    from elsewhere.
     """
 
     __tablename__ = "releases"
@@ -53,8 +56,11 @@ class ReleaseRow(Base):
     deployment_id: Mapped[str] = mapped_column(String(40))
     image: Mapped[str] = mapped_column(String(512))
     image_id: Mapped[str | None] = mapped_column(String(80))
+    exposed_port: Mapped[int | None]
+    procfile: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
     settings: Mapped[str] = mapped_column(Text)
     env: Mapped[str] = mapped_column(Text)
+    shared: Mapped[str | None] = mapped_column(Text)
     source: Mapped[str | None] = mapped_column(Text)
     fingerprint: Mapped[str] = mapped_column(String(64))
     restores: Mapped[int | None]

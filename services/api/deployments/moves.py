@@ -3,11 +3,13 @@
 Nothing here writes by itself: rows are changed, and what is to be said is put into the transaction.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 from sqlalchemy import select
 
 from libs.common import clock
-from libs.common.messages.api import HealthCheck, Release
+from libs.common.messages.api import WEB, HealthCheck, Mount, Release
 from libs.common.messages.builder import CollectImages
 from libs.common.messages.failure import Failure
 from libs.common.states import ENDED, DeploymentStatus, advance
@@ -16,22 +18,32 @@ from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 
 UNDER_WAY = tuple(status.value for status in DeploymentStatus if status not in ENDED)
+PORT = 80
+"""Where an app listens that says nothing of it, neither in its settings nor in its image."""
 UPLOAD = "upload"
 """The trigger of a deployment whose image came as its body; the source of every one whose image came so once."""
+RELEASE = "release"
+"""The entry of a Procfile that is a release command."""
 _WAITING = (DeploymentStatus.QUEUED.value, DeploymentStatus.BUILDING.value)
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a release that are not columns of their own.
 
-    `env_secret`: names in the environment whose values are masked, whatever they are called.
+    `internal_port`: None is the one that the image exposes, or 80. `env_secret`: names in the environment whose values are masked,
+    whatever they are called. `processes`: the commands, set by hand, of those beside `web`. `shared`: the shared variables that the
+    environment refers to, and which version of each.
     """
 
-    internal_port: int = 80
+    internal_port: int | None = None
     command: tuple[str, ...] | None = None
     health_check: HealthCheck = HealthCheck()
     drain_seconds: float = 30
     env_secret: tuple[str, ...] = ()
+    volumes: tuple[Mount, ...] = ()
+    release_command: tuple[str, ...] | None = None
+    shared: dict[str, int] = {}
+    processes: dict[str, tuple[str, ...]] = {}
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +54,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
 
 _frozen = msgspec.json.Decoder(Frozen)
 _phases = msgspec.json.Decoder(list[Phase])
+_procfile = msgspec.json.Decoder(dict[str, tuple[str, ...]])
 
 
 def milliseconds(start: str, end: str) -> float:
@@ -134,19 +147,37 @@ def fail(app: AppRow, deployment: DeploymentRow, failure: Failure, at: str) -> N
         app.candidate = app.candidate_deployment_id = None
 
 
+def commands_of(frozen: Frozen, procfile: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The processes beside `web`: what was set by hand stands before what the Procfile says."""
+    return {**{name: command for name, command in procfile.items() if name not in {WEB, RELEASE}}, **frozen.processes}
+
+
+def processes_of(release: ReleaseRow) -> dict[str, tuple[str, ...]]:
+    """The processes of a release beside `web`."""
+    return commands_of(_frozen.decode(release.settings), _procfile.decode(release.procfile))
+
+
 def to_message(release: ReleaseRow) -> Release:
-    frozen = _frozen.decode(release.settings)
+    frozen, procfile = _frozen.decode(release.settings), _procfile.decode(release.procfile)
+    image_port = release.exposed_port or PORT
     return Release(
         number=release.number,
         deployment_id=release.deployment_id,
         image=release.image,
         image_id=release.image_id or "",
-        port=frozen.internal_port,
+        port=frozen.internal_port or image_port,
+        image_port=image_port,
         env=release.env,
-        command=frozen.command,
+        command=frozen.command or procfile.get(WEB),
         health_check=frozen.health_check,
         drain_seconds=frozen.drain_seconds,
         env_secret=frozen.env_secret,
+        release_command=frozen.release_command or procfile.get(RELEASE),
+        volumes=frozen.volumes,
+        shared=release.shared or "",
+        shared_versions=frozen.shared,
+        processes=commands_of(frozen, procfile),
+        procfile=procfile,
     )
 
 

@@ -5,32 +5,41 @@ from sqlalchemy import select
 
 from libs.common import clock
 from libs.common.states import DeploymentStatus
+from services.api.apps.fits import admit, claim
 from services.api.apps.models import AppRow
+from services.api.apps.processes import bring
 from services.api.apps.source import decode, restore
 from services.api.apps.view import fingerprint_of
 from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.deployments import service
 from services.api.deployments.models import DeploymentRow, ReleaseRow
+from services.api.deployments.moves import processes_of
 from services.api.deployments.retention import image_is_kept
 from services.api.deployments.schemas import Deployment
 from services.api.deployments.source import Restored
 from services.api.http.problems import Problem, not_found
+from services.api.volumes import service as volumes
 
 
 async def roll_back(tx: Tx, core: Core, app: AppRow, deployment_id: str | msgspec.UnsetType, actor: str) -> Deployment:
     """Give the app the image, settings, env and source of a release that was live, and deploy that as a new one.
 
-    `409 nothing_to_roll_back_to`, `409 image_not_kept`; `404` for a deployment that is none of this app.
+    `409 nothing_to_roll_back_to`, `409 image_not_kept`, `409 volume_one_writer`, `409 quota_exceeded` where it brings processes back;
+    `404` for a deployment that is none of this app.
     """
     target = await _before(tx, app) if isinstance(deployment_id, msgspec.UnsetType) else await _named(tx, app, deployment_id)
     release = await tx.session.get_one(ReleaseRow, (app.id, target.number))
     if not image_is_kept(release):
         raise Problem("image_not_kept", f"The image of deployment {target.number} is not kept.")
+    claimed = claim(app)
     app.image, app.settings, app.env = release.image, release.settings, release.env
     app.env_keys = msgspec.json.encode(sorted(core.vault.open(release.env, dict[str, str]))).decode()
     restore(app, decode(release.source))
+    await volumes.restored(tx, app)
     app.fingerprint, app.updated_at = fingerprint_of(app), clock.now()
+    bring(app, processes_of(release))
+    await admit(tx, app, claimed, core.settings)
     return await service.deploy(tx, app, actor, core.settings, restores=Restored(target, release))
 
 

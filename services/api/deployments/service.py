@@ -25,6 +25,7 @@ from services.api.deployments.source import GIT, Asked, Restored
 from services.api.git import reports
 from services.api.http.principal import Principal
 from services.api.http.problems import not_found
+from services.api.projects import shared
 from services.api.projects.access import membership, visible
 from services.api.projects.models import MemberRow, ProjectRow
 from services.api.settings import Settings
@@ -53,27 +54,20 @@ async def deploy(
     """
     asked = source or Asked()
     sources.check(app, asked)
+    if restores is None:
+        await shared.note(tx, app)
     await retention.check(tx, app, has_own_image=bool(upload or restores or app.git_repo_url))
     dropped = app.dropped
     app.release += 1
+    if app.newest_status in {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING, DeploymentStatus.DEPLOYING}:
+        await supersede(tx, app, app.release)
     kind = sources.kind_of(app, upload, restores)
     is_made = upload is not None or (kind == GIT and restores is None)
     image = held_as(app.id, app.release) if is_made or app.image is None else app.image
-    if app.newest_status in {DeploymentStatus.QUEUED, DeploymentStatus.BUILDING, DeploymentStatus.DEPLOYING}:
-        await supersede(tx, app, app.release)
     frozen = sources.freeze(app, asked, settings.github_url)
     values = _new(app, actor, kind, asked, upload=upload, restores=restores)
-    release = {
-        "app_id": app.id,
-        "number": app.release,
-        "deployment_id": values["id"],
-        "image": image,
-        "settings": app.settings,
-        "env": app.env,
-        "source": encode(frozen) or None,
-        "fingerprint": _fingerprint(app, image, upload, restores),
-        "restores": restores.release.number if restores else None,
-    }
+    release = await _release(tx, app, values["id"], image, upload=upload, restores=restores)
+    release["source"] = encode(frozen) or None
     await tx.connection.execute(_RELEASE, release)
     await tx.connection.execute(_DEPLOYMENT, values)
     if kind == GIT and not restores:
@@ -85,6 +79,22 @@ async def deploy(
     if app.dropped != dropped:
         desire(tx, app)
     return to_view(DeploymentRow(**values), image, app.slug, settings)
+
+
+async def _release(tx: Tx, app: AppRow, deployment_id: str, image: str, *, upload: str | None, restores: Restored | None) -> dict[str, Any]:
+    """The row of the release: the app as it is set now, or what a rollback brings back."""
+    return {
+        "app_id": app.id,
+        "number": app.release,
+        "deployment_id": deployment_id,
+        "image": image,
+        "settings": app.settings,
+        "procfile": restores.release.procfile if restores else "{}",
+        "env": app.env,
+        "shared": restores.release.shared if restores else await shared.freeze(tx, app),
+        "fingerprint": _fingerprint(app, image, upload, restores),
+        "restores": restores.release.number if restores else None,
+    }
 
 
 def _fingerprint(app: AppRow, image: str, upload: str | None, restores: Restored | None) -> str:

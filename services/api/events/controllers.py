@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, Parameter
 from litestar.response import Stream
 
 from services.api.apps import lookup
 from services.api.core import Core
 from services.api.events import service
 from services.api.events.schemas import EventPage
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem, invalid
@@ -29,7 +30,7 @@ _LONGEST_SEQ = 20
 
 After = Annotated[int, Parameter(ge=0, description="The seq after which to begin; 0 is the beginning.")]
 Hold = Annotated[int | None, Parameter(ge=1, le=600, description="Seconds to wait for news when there is none.")]
-LastEventId = Annotated[str | None, Parameter(header="Last-Event-ID", description="Where a stream goes on: the last seq that came.")]
+LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="Where a stream goes on: the last seq that came.")]
 
 
 class EventController(Controller):
@@ -40,8 +41,8 @@ class EventController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
-        principal: Principal,
+        core: TheCore,
+        principal: ThePrincipal,
         after: After = 0,
         limit: Limit = 100,
         wait: Hold = None,
@@ -55,9 +56,9 @@ class EventController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
-        principal: Principal,
-        app: str,
+        core: TheCore,
+        principal: ThePrincipal,
+        app: InPath,
         after: After = 0,
         limit: Limit = 100,
         wait: Hold = None,

@@ -47,14 +47,14 @@ async def of_user(connection: AsyncConnection, user_id: str, provider: str = GIT
     return (await connection.execute(query)).one_or_none()
 
 
-async def login_of(tx: Tx, app_id: str, repo: str, url: str) -> str:
+async def login_of(connection: AsyncConnection, app_id: str, repo: str, url: str) -> str:
     """The sealed login for a build from `repo` at `url`; empty where the app has none, or it is for another repository or host."""
     query = (
         select(GitConnectionRow.login, GitConnectionRow.server, AppRow.git_repo_url, AppRow.git_user_repo)
         .join(AppRow, AppRow.git_connection_id == GitConnectionRow.id)
         .where(AppRow.id == app_id)
     )
-    found = (await tx.connection.execute(query)).one_or_none()
+    found = (await connection.execute(query)).one_or_none()
     if found is None or {found.git_repo_url, found.git_user_repo} != {repo} or not url.lower().startswith(f"{found.server.lower()}/"):
         return ""
     login: str = found.login

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, delete, get
 from litestar.datastructures import Cookie
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from libs.common import clock
-from services.api.core import Core
 from services.api.git import connections, oauth, repos
 from services.api.git.schemas import Authorize, Connection, ConnectionPage, RepoPage
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
@@ -19,7 +19,7 @@ from services.api.http.strict import Cursor, Limit
 _COOKIE = "dockup_git"
 _PATH = "/api/v1/git/callback"
 Code = Annotated[str | None, Parameter(max_length=2000, description="What GitHub gives for one use.")]
-State = Annotated[str | None, Parameter(query="state", max_length=200, description="What GitHub was given: it says who asked.")]
+State = Annotated[str | None, QueryParameter(name="state", max_length=200, description="What GitHub was given: it says who asked.")]
 Said = Annotated[str | None, Parameter(max_length=2000, description="What GitHub says when the user does not agree.")]
 Search = Annotated[str | None, Parameter(max_length=100, description="A part of the repository's name.")]
 
@@ -29,7 +29,7 @@ class GitController(Controller):
     tags = ("Git",)
 
     @get("/authorize/github", guards=[scope("write")])
-    async def authorize_github(self, *, core: Core, principal: Principal) -> Response[Authorize]:
+    async def authorize_github(self, *, core: TheCore, principal: ThePrincipal) -> Response[Authorize]:
         """Begin to connect your GitHub account: open the address that this gives."""
         _need_unbound(principal)
         url, browser = await oauth.begin(core, principal, in_browser=principal.session_id is not None)
@@ -47,7 +47,7 @@ class GitController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        core: Core,
+        core: TheCore,
         code: Code = None,
         oauth_state: State = None,
         error: Said = None,
@@ -57,19 +57,23 @@ class GitController(Controller):
     ) -> Response[Connection]:
         """Where GitHub sends the browser back to; the state says who asked. Browsers are sent on to the pages."""
         del error_uri, iss
-        row = await oauth.finish(core, code, oauth_state, error_description or error, request.cookies.get(_COOKIE))
-        if "text/html" in request.headers.get("accept", ""):
-            return Response(connections.to_view(row), status_code=303, headers={"Location": "/?git=connected"})
-        return Response(connections.to_view(row))
+        in_browser = "text/html" in request.headers.get("accept", "")
+        try:
+            row = await oauth.finish(core, code, oauth_state, error_description or error, request.cookies.get(_COOKIE))
+        except Problem as problem:
+            if not in_browser:
+                raise
+            return _sent_on(problem.code)
+        return _sent_on("connected") if in_browser else Response(connections.to_view(row))
 
     @get("/connections", guards=[scope("read")])
-    async def list_git_connections(self, *, core: Core, principal: Principal) -> ConnectionPage:
+    async def list_git_connections(self, *, core: TheCore, principal: ThePrincipal) -> ConnectionPage:
         """The accounts that you connected."""
         async with core.db.read() as session:
             return ConnectionPage(items=await connections.mine(session, principal))
 
     @delete("/connections/{connection_id:str}", guards=[scope("write")])
-    async def delete_git_connection(self, *, core: Core, principal: Principal, connection_id: str) -> None:
+    async def delete_git_connection(self, *, core: TheCore, principal: ThePrincipal, connection_id: InPath) -> None:
         """Revoke the token at the host and forget it. Webhooks stay, so public repositories are deployed as before."""
         _need_unbound(principal)
         async with core.db.read() as session:
@@ -80,11 +84,16 @@ class GitController(Controller):
 
     @get("/repos", guards=[scope("read")])
     async def list_git_repos(
-        self, *, core: Core, principal: Principal, search: Search = None, limit: Limit = 50, cursor: Cursor = None
+        self, *, core: TheCore, principal: ThePrincipal, search: Search = None, limit: Limit = 50, cursor: Cursor = None
     ) -> RepoPage:
         """The repositories that your GitHub account sees, the last pushed first."""
         _need_unbound(principal)
         return await repos.page(core, principal, search, limit, cursor)
+
+
+def _sent_on(outcome: str) -> Response[Any]:
+    """To the pages, which say what came of it: `connected`, or an error's code."""
+    return Response(None, status_code=303, headers={"Location": f"/?git={outcome}"})
 
 
 def _need_unbound(principal: Principal) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy import Row, Select, select
 from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
 from services.api.core import Core
+from services.api.db import tries
 from services.api.deployments.models import DeploymentRow
-from services.api.git import tokens, tries
+from services.api.git import tokens
 from services.api.git.github.client import Away, Refused
 from services.api.git.models import ReportRow
 

@@ -6,12 +6,12 @@ import structlog
 from sqlalchemy import select, update
 
 from services.api.core import Core
+from services.api.db import tries
 from services.api.git import connections
 from services.api.git.github.client import Away, Refused, Token
 from services.api.git.models import GitConnectionRow
 
 _UNAUTHORIZED = 401
-_AGAIN_SECONDS = 60.0
 
 logger = structlog.get_logger()
 
@@ -23,11 +23,7 @@ async def refresh_due(core: Core) -> None:
         rows = list((await session.execute(query)).scalars())
     for row in rows:
         # A refresh token is good once: only who moves the time may use it.
-        where = (GitConnectionRow.id == row.id, GitConnectionRow.refresh_at == row.refresh_at)
-        async with core.db.begin() as tx:
-            values = {"refresh_at": time.time() + _AGAIN_SECONDS}
-            took = await tx.connection.execute(update(GitConnectionRow).where(*where).values(**values))
-        if took.rowcount == 1:
+        if await tries.claim(core.db, row, "refresh_at"):
             await _refresh(core, row)
 
 

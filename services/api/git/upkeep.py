@@ -6,19 +6,22 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, union_all
 
 from libs.common import clock
 from services.api.core import Core
-from services.api.git import tries
+from services.api.db import tries
+from services.api.git.models import GitConnectionRow, ReportRow
 from services.api.previews import upkeep as previews
-from services.api.webhooks.models import DeliveryRow
+from services.api.previews.models import PreviewRow
+from services.api.wakes import EVERYTHING
+from services.api.webhooks.models import DeliveryRow, WebhookRow
 
 KEPT_DELIVERIES = timedelta(days=90)
 """Of the older ones only the id stays, so that they are never taken twice."""
-_TICK = 0.5
-_SELDOM = 60.0
-_SWEEP = 5.0
+_SHORTEST, _LONGEST = 0.5, 10.0
+"""Seconds between two looks: however much happens, and though nothing does. Another API process may have work that nobody here heard of."""
+_PURGE = 60.0
 
 _Job = tuple[str, Callable[[Core], Awaitable[None]], float]
 
@@ -26,25 +29,44 @@ logger = structlog.get_logger()
 
 
 async def run(core: Core) -> None:
-    """Until cancelled. What fails is tried again; GitHub being away holds nothing else up."""
+    """Look when something happened and when something is due, until cancelled.
+
+    What fails is tried again; GitHub being away holds nothing else up.
+    """
     last: dict[str, float] = {}
-    while True:
-        await asyncio.sleep(_TICK)
-        for name, work, gap in _work(core):
-            if time.monotonic() - last.get(name, -_SELDOM) >= gap:
-                last[name] = time.monotonic()
-                await _once(name, work, core)
+    with core.wakes.ticket(EVERYTHING) as ticket:
+        while True:
+            for name, work, gap in _work(core):
+                if time.monotonic() - last.get(name, -gap) >= gap:
+                    last[name] = time.monotonic()
+                    await _once(name, work, core)
+            await asyncio.sleep(_SHORTEST)
+            await ticket.news(await _rest(core))
 
 
 def _work(core: Core) -> list[_Job]:
-    always: list[_Job] = [("previews", previews.sweep, _SWEEP), ("deliveries", purge, _SELDOM)]
+    always: list[_Job] = [("previews", previews.sweep, 0.0), ("deliveries", purge, _PURGE)]
     if not core.hub.is_configured:
         return always
     from services.api.git import reporting, tokens  # noqa: PLC0415 - they bring the client, which most do not need
     from services.api.webhooks import hooks  # noqa: PLC0415 - as above
 
-    told = [("reports", reporting.tell_due), ("webhooks", hooks.make_due), ("comments", previews.comment_due)]
-    return [*always, ("tokens", tokens.refresh_due, 2.0), *((name, work, 0.0) for name, work in told)]
+    told = [("tokens", tokens.refresh_due), ("reports", reporting.tell_due), ("webhooks", hooks.make_due)]
+    return [*always, *((name, work, 0.0) for name, work in (*told, ("comments", previews.comment_due)))]
+
+
+async def _rest(core: Core) -> float:
+    """Seconds until the next try, or the next end of a preview or a token; at most `_LONGEST`."""
+    now = time.time()
+    columns = (ReportRow.next_at, WebhookRow.next_at, PreviewRow.next_at, PreviewRow.expires_at, GitConnectionRow.refresh_at)
+    times = union_all(*(select(func.min(column).label("at")).where(column > now) for column in columns)).subquery()
+    try:
+        async with core.db.connect() as connection:
+            soonest = (await connection.execute(select(func.min(times.c.at)))).scalar_one()
+    except Exception as error:
+        logger.warning("git.upkeep_failed", work="times", error=str(error) or type(error).__name__, exc_info=True)
+        return _LONGEST
+    return _LONGEST if soonest is None else min(max(soonest - now, 0.0), _LONGEST)
 
 
 async def _once(name: str, work: Callable[[Core], Awaitable[None]], core: Core) -> None:

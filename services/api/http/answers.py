@@ -22,6 +22,8 @@ from services.api.http.methods import allow
 from services.api.http.problems import FieldError, Problem
 
 PROBLEM_JSON = "application/problem+json"
+_POSTGRES_AWAY = ("08", "53", "57P", "40")
+"""Classes of its SQLSTATE: connections, resources (too many connections), its operator, who stops or starts it, a deadlock it ended."""
 _SQLITE_AWAY = ("locked", "busy", "unable to open", "disk", "readonly")
 
 logger = structlog.get_logger()
@@ -45,9 +47,8 @@ def as_problem(request: Request[Any, Any, Any], error: Exception) -> Problem:
         return error
     if isinstance(error, HTTPException):
         return _of_litestar(request, error)
-    if _is_database_away(error):
-        logger.warning("database.away", error=str(error) or type(error).__name__)
-        return Problem("database_unavailable", headers={"Retry-After": "2"})
+    if away := database_away(error):
+        return away
     logger.error("request.failed", method=request.method, path=request.url.path, exc_info=error)
     return Problem("internal_error")
 
@@ -83,13 +84,25 @@ def _of_validation(error: ValidationException) -> Problem:
     return Problem("validation_failed", detail, errors=errors)
 
 
+def database_away(error: Exception) -> Problem | None:
+    """`503 database_unavailable`, if that is what it is."""
+    if not _is_database_away(error):
+        return None
+    logger.warning("database.away", error=str(error) or type(error).__name__)
+    return Problem("database_unavailable", headers={"Retry-After": "2"})
+
+
 def _is_database_away(error: Exception) -> bool:
     """Whether it is the database that is away, locked or full, and not a statement of ours that is wrong."""
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
         return any(word in str(error.orig) for word in _SQLITE_AWAY)
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or _state(error).startswith(_POSTGRES_AWAY)):
         return True
     return isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError))
+
+
+def _state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")
 
 
 def _challenge(problem: Problem, headers: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ class StrictJson(AbstractDTO[Any]):
 
     @classmethod
     def create_for_field_definition(cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None) -> None:  # noqa: ANN401, ARG003 - Litestar's signature
-        cls._kinds[handler_id] = field_definition.raw
+        cls._kinds[handler_id] = field_definition.annotation
 
     @classmethod
     def is_supported_model_type_field(cls, field_definition: FieldDefinition) -> bool:

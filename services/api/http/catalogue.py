@@ -33,6 +33,19 @@ _REQUEST = (
     _code(400, "read_only_field", "A read-only field was changed", "Leave the fields in errors out, or send them back unchanged."),
     _code(400, "masked_value", "A masked value was sent back", "Send the real value, or leave the field out to keep it."),
     _code(400, "image_with_git", "image and git_repo_url exclude each other", "Send one of the two; clear the other with null."),
+    _code(
+        400,
+        "host_path_refused",
+        "A volume is never a path of the server",
+        "Send a name such as data; mount_path says where it stands in the container.",
+    ),
+    _code(400, "mount_path_refused", "A volume cannot stand there", "Choose a folder of the app's own, such as /data."),
+    _code(
+        400,
+        "archive_refused",
+        "The archive cannot be restored",
+        "Send a whole tar archive of plain files, folders and links that stay below its root, such as GET …/archive gives.",
+    ),
     _code(400, "invalid_cursor", "The cursor is not one that a list gave", "Start again without cursor."),
     _code(
         400,
@@ -74,6 +87,7 @@ _ACCESS = (
     ),
     _code(403, "forbidden", "The token may not do this", "Use a token with the scope or role that the detail names."),
     _code(403, "registration_closed", "Registration is closed", "Ask an admin for an account: POST /api/v1/users."),
+    _code(429, "too_many_sessions", "The app has too many sessions open", "Close one of them, or try again soon.", retryable=True),
     _code(429, "rate_limited", "Too many requests", "Wait as long as Retry-After says.", retryable=True),
 )
 
@@ -102,9 +116,22 @@ _STATE = (
         "An admin sets DOCKUP_GITHUB_CLIENT_ID and DOCKUP_GITHUB_CLIENT_SECRET; docs/git.md says how.",
     ),
     _code(409, "delivery_not_kept", "The delivery cannot be judged again", "Have the host send it again; a rejected one was never read."),
+    _code(409, "shared_variable_in_use", "An app refers to the shared variable", "Take it out of that app's env first."),
     _code(409, "project_not_empty", "The project has apps", "Delete its apps first, or send cascade=true."),
     _code(409, "quota_exceeded", "The project may not have that much", "Ask for less, or have an admin raise the project's quota."),
+    _code(
+        409,
+        "capacity_exceeded",
+        "The machine cannot hold that many replicas",
+        "Ask for fewer replicas or a lower memory_limit; the detail says what is free.",
+    ),
     _code(409, "last_admin", "There must be one admin", "Make another user admin first."),
+    _code(
+        409,
+        "domain_taken",
+        "The domain is in use",
+        "If it is yours, put the TXT record of verification into its zone and add it again.",
+    ),
     _code(409, "app_deleting", "The app is being deleted", "Wait until GET answers 404, then create it anew."),
     _code(
         409,
@@ -115,13 +142,40 @@ _STATE = (
     ),
     _code(
         409,
+        "codex_not_configured",
+        "Coding sessions are not set up",
+        "The operator names an image in DOCKUP_CODEX_IMAGE; compose/Dockerfile.codex makes one.",
+    ),
+    _code(409, "codex_key_missing", "You have stored no key for the model's API", "Store yours: PUT /api/v1/auth/codex-key."),
+    _code(422, "exec_failed", "The command could not be started", "Name a program that is in the image: ?cmd=/bin/sh."),
+    _code(
+        409,
         "deployment_superseded",
         "A newer deployment took its place",
         "Follow the newer deployment: GET /api/v1/apps/{app}/deployments.",
     ),
     _code(409, "deployment_cancelled", "The deployment was cancelled", "Deploy again if it is still wanted."),
     _code(409, "deployment_ended", "The deployment has ended", "Read its status; roll back to go back to the release before it."),
+    _code(409, "nothing_to_run", "No deployment was live yet", "Deploy the app first: a run has the image and env of what is live."),
+    _code(409, "run_ended", "The run has ended", "Read its status and exit_code."),
     _code(409, "nothing_to_roll_back_to", "No earlier deployment was live", "Choose a deployment of this app that was live, or deploy."),
+    _code(409, "volume_exists", "The app has a volume of that name", "Choose another name, or change the one that is there with PUT."),
+    _code(
+        409, "volume_purging", "The volume's data is being destroyed", "Try again when it is gone, or choose another name.", retryable=True
+    ),
+    _code(
+        409,
+        "volume_in_use",
+        "The volume is mounted",
+        "Delete it without purge, deploy the app, then purge it; or delete the app with purge_volumes=true.",
+    ),
+    _code(409, "mount_path_taken", "Another volume stands there", "Choose a folder that is neither in nor above another volume's."),
+    _code(
+        409,
+        "volume_one_writer",
+        "A volume with one writer takes one replica",
+        "Set replicas and max_replicas to 1, or set shared on the volume if the app can share its data.",
+    ),
     _code(409, "memory_in_use", "The limit is under what is in use", "Choose a higher memory_limit, or have the app use less first."),
     _code(410, "cursor_expired", "The cursor is outside of what is kept", "Start again with after set to restart_after."),
     _code(412, "precondition_failed", "The resource changed since it was read", "Read it again, take its new ETag, and repeat the change."),
@@ -186,7 +240,21 @@ _SERVER = (
 _PROXY = (
     _code(400, "bad_request", "The request is not valid HTTP", "Send a well-formed request."),
     _code(404, "unknown_host", "Nothing answers at this address", "Check the address; the app's url field is the one that answers."),
+    _code(
+        401,
+        "app_needs_password",
+        "The app asks for a password",
+        "Send them by HTTP's basic authentication; the app's owner gives them out.",
+    ),
+    _code(503, "app_in_maintenance", "The app is being worked on", "Try again later; Retry-After says when.", retryable=True),
     _code(408, "request_timeout", "The request came too slowly", "Send it again.", retryable=True),
+    _code(
+        503,
+        "app_waking",
+        "The app is waking up",
+        "Try again in a few seconds; if it stays so, status_reason and the app's logs say why it does not start.",
+        retryable=True,
+    ),
     _code(503, "app_paused", "The app is paused", "Unpause the app: POST /api/v1/apps/{app}/unpause.", retryable=True),
     _code(502, "app_broken_answer", "The app's answer was not usable", "Read the app's logs around this moment."),
     _code(503, "app_unreachable", "The app did not take the connection", "Try again; if it stays so, read the app's logs.", retryable=True),

@@ -12,14 +12,17 @@ from structlog.contextvars import bind_contextvars
 
 from libs.common import ids
 from services.api.core import Core
+from services.api.http.answers import PROBLEM_JSON, database_away
 from services.api.http.guards import require
 from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem
 
 Socket = WebSocket[Any, Any, Any]
-DONE, REFUSED = 1000, 1008
+DONE, REFUSED, FAILED = 1000, 1008, 1011
+GONE = (WebSocketException, RuntimeError, OSError)
+"""What writing to a client gives that is not there any more."""
+_SERVER = 500
 _BEARER = "bearer "
-_PROBLEM = b"application/problem+json"
 
 
 class Caller:
@@ -27,6 +30,7 @@ class Caller:
 
     def __init__(self, socket: Socket, scope: str) -> None:
         self._authenticator = socket.app.state.authenticator
+        self._connection = socket.scope
         header = socket.headers.get("authorization", "")
         is_bearer = header.lower().startswith(_BEARER)
         self._token = header[len(_BEARER) :].strip() if is_bearer else socket.query_params.get("token", "")
@@ -36,7 +40,7 @@ class Caller:
         """`401 unauthenticated`, `403 forbidden`."""
         if not self._token:
             raise Problem("unauthenticated", "The address has no token in its query.")
-        principal: Principal = await self._authenticator.principal(self._token)
+        principal: Principal = await self._authenticator.recognise(self._token, self._connection)
         require(principal, self._scope)
         return principal
 
@@ -58,24 +62,28 @@ def check_query(socket: Socket, known: Collection[str]) -> None:
 
 @contextlib.asynccontextmanager
 async def answering(socket: Socket) -> AsyncIterator[str]:
-    """What is raised before the socket is accepted is the answer to the request; afterwards it closes the socket with 1008.
+    """What is raised before the socket is accepted is the answer to the request; afterwards it closes the socket with 1008, or 1011.
 
     Gives the request's id.
     """
     request_id = ids.new("req")
+    socket.scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
     bind_contextvars(request_id=request_id)
     try:
         yield request_id
-    except Problem as problem:
+    except Exception as error:
+        problem = error if isinstance(error, Problem) else database_away(error)
+        if problem is None:
+            raise
         if socket.connection_state == "init":
             await _refuse(socket, problem, request_id)
         else:
-            await close(socket, REFUSED, problem.code)
+            await close(socket, FAILED if problem.status >= _SERVER else REFUSED, problem.code)
 
 
 async def close(socket: Socket, code: int, reason: str) -> None:
     """Close it, unless the other side was first."""
-    with contextlib.suppress(WebSocketException, RuntimeError):
+    with contextlib.suppress(*GONE):
         await socket.close(code, reason)
 
 
@@ -108,7 +116,7 @@ async def until_gone(socket: Socket) -> AsyncIterator[None]:
 async def _refuse(socket: Socket, problem: Problem, request_id: str) -> None:
     await socket.receive()  # the request to connect
     body = msgspec.json.encode(problem.body(socket.app.state.base_url, request_id))
-    headers = [(b"content-type", _PROBLEM), (b"x-request-id", request_id.encode())]
+    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"x-request-id", request_id.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
     await socket.send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
     await socket.send({"type": "websocket.http.response.body", "body": body, "more_body": False})

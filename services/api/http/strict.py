@@ -123,8 +123,10 @@ def _names(errors: list[FieldError]) -> str:
 def _inspect(value: object, kind: object, pointer: str) -> tuple[list[FieldError], list[FieldError]]:
     """Unknown and wrong fields of `value`, field by field: msgspec itself stops at the first."""
     struct = _struct_in(kind)
+    if isinstance(value, list) and (item := _item_in(kind)) is not None:
+        return _inspect_items(value, item, pointer)
     if struct is None and isinstance(value, dict) and (names := _dict_in(kind)) is not None:
-        return [], _wrong_members(value, names, pointer)
+        return _inspect_members(value, names, pointer)
     if struct is None or not isinstance(value, dict):
         return [], _wrong(value, kind, pointer)
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
@@ -139,6 +141,19 @@ def _inspect(value: object, kind: object, pointer: str) -> tuple[list[FieldError
         unknown += below_unknown
         wrong += below_wrong
     return sorted(unknown, key=lambda error: error.pointer), sorted(wrong, key=lambda error: error.pointer)
+
+
+def _inspect_items(value: list[object], item: object, pointer: str) -> tuple[list[FieldError], list[FieldError]]:
+    found = [_inspect(each, item, f"{pointer}/{number}") for number, each in enumerate(value)]
+    return [error for unknown, _ in found for error in unknown], [error for _, wrong in found for error in wrong]
+
+
+def _item_in(kind: object) -> object | None:
+    """The struct that the items of the list are that `kind` is or may be."""
+    if get_origin(kind) is list:
+        return get_args(kind)[0] if _struct_in(get_args(kind)[0]) is not None else None
+    found = [item for argument in get_args(kind) if get_origin(kind) is not dict and (item := _item_in(argument)) is not None]
+    return found[0] if len(found) == 1 else None
 
 
 def _wrong(value: object, kind: object, pointer: str) -> list[FieldError]:
@@ -178,13 +193,16 @@ def _dict_in(kind: object) -> tuple[object, object] | None:
     return found[0] if len(found) == 1 and get_origin(kind) is not list else None
 
 
-def _wrong_members(value: dict[str, object], kinds: tuple[object, object], pointer: str) -> list[FieldError]:
-    found = []
+def _inspect_members(value: dict[str, object], kinds: tuple[object, object], pointer: str) -> tuple[list[FieldError], list[FieldError]]:
+    unknown: list[FieldError] = []
+    wrong: list[FieldError] = []
     for name, member in value.items():
         at = _join(pointer, name)
-        found += [FieldError(pointer=at, detail=error.detail) for error in _wrong(name, kinds[0], "")[:1]]
-        found += _wrong(member, kinds[1], at)
-    return found
+        wrong += [FieldError(pointer=at, detail=error.detail) for error in _wrong(name, kinds[0], "")[:1]]
+        below_unknown, below_wrong = _inspect(member, kinds[1], at)
+        unknown += below_unknown
+        wrong += below_wrong
+    return unknown, wrong
 
 
 def _join(pointer: str, name: str) -> str:

@@ -15,6 +15,7 @@ from services.api.apps.schemas import App
 from services.api.apps.view import to_view
 from services.api.core import Core
 from services.api.db.tx import Tx
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.replies import reply
@@ -31,35 +32,35 @@ class LifecycleController(Controller):
 
     @post("/start", status_code=202, guards=[scope("deploy")])
     async def start_app(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, app: str, wait: Wait = None
+        self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal, app: InPath, wait: Wait = None
     ) -> Response[App]:
-        """Start an app that was stopped. With `wait`, 200 once it runs."""
+        """Start an app that was stopped, wake one that sleeps. With `wait`, 200 once it runs."""
         return await _do(request, core, principal, app, verb=service.start, wait=wait)
 
     @post("/stop", status_code=202, guards=[scope("deploy")])
     async def stop_app(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, app: str, wait: Wait = None
+        self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal, app: InPath, wait: Wait = None
     ) -> Response[App]:
         """Stop an app: its connections are drained, then its containers go. A deployment under way is cancelled."""
         return await _do(request, core, principal, app, verb=service.stop, wait=wait)
 
     @post("/restart", status_code=202, guards=[scope("deploy")])
     async def restart_app(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, app: str, wait: Wait = None
+        self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal, app: InPath, wait: Wait = None
     ) -> Response[App]:
         """Replace every replica by a new one of the same release, without downtime."""
         return await _do(request, core, principal, app, verb=service.restart, wait=wait)
 
     @post("/pause", status_code=202, guards=[scope("deploy")])
     async def pause_app(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, app: str, wait: Wait = None
+        self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal, app: InPath, wait: Wait = None
     ) -> Response[App]:
         """Freeze an app: open connections stand still, new requests get 503. A deployment under way is cancelled."""
         return await _do(request, core, principal, app, verb=service.pause, wait=wait)
 
     @post("/unpause", status_code=202, guards=[scope("deploy")])
     async def unpause_app(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, app: str, wait: Wait = None
+        self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal, app: InPath, wait: Wait = None
     ) -> Response[App]:
         """Have a paused app go on where it stood, also one whose containers somebody paused by hand."""
         return await _do(request, core, principal, app, verb=service.unpause, wait=wait)

@@ -5,18 +5,23 @@ from libs.common.states import Intent
 from services.api.apps.desired import THAW, desire
 from services.api.apps.models import AppRow
 from services.api.apps.observed import refresh
+from services.api.autoscale import policy
 from services.api.db.tx import Tx
 from services.api.deployments.moves import UNDER_WAY, cancel_all
 from services.api.http.problems import Problem
 
 
 async def start(tx: Tx, app: AppRow) -> None:
-    """Nothing to do for one that runs or is being deployed; a paused one goes on. `409 app_not_running` when it was never deployed."""
+    """Nothing to do for one that runs or is being deployed; a paused one goes on, one that sleeps wakes.
+
+    `409 app_not_running` when it was never deployed.
+    """
     _need_release(app)
+    may_sleep = policy.wake(app)
     if app.intent == Intent.PAUSED:
         await unpause(tx, app)
         return
-    if app.intent == Intent.RUNNING:
+    if app.intent == Intent.RUNNING and not may_sleep:
         return
     app.intent = Intent.RUNNING.value
     await _change(tx, app, "start", "is being started")
@@ -33,8 +38,9 @@ async def stop(tx: Tx, app: AppRow) -> None:
 
 
 async def restart(tx: Tx, app: AppRow) -> None:
-    """Replace every replica, the new ones first. One that is stopped is started."""
+    """Replace every replica, the new ones first. One that is stopped or sleeps is started."""
     _need_release(app)
+    policy.wake(app)
     app.intent = Intent.RUNNING.value
     app.restart += 1
     await _change(tx, app, "restart", "is being restarted")

@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.routes import HTTPRoute
 
-from libs.common.service import VERSION
+from libs.common.version import VERSION
 from services.api.http.guards import guards_of, handler_name
 from services.api.openapi import errors, headers
 from services.api.openapi.examples import EXAMPLES
@@ -35,6 +35,7 @@ _UPLOAD: Json = {
         "schema": {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}},
     },
 }
+_ARCHIVE: Json = {"schema": {"type": "string", "format": "binary", "description": "A tar archive, as it is or compressed."}}
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -59,7 +60,7 @@ class Found(msgspec.Struct, frozen=True):
     @property
     def body(self) -> Any:  # noqa: ANN401 - any type that a route takes
         data = self.handler.parsed_fn_signature.parameters.get("data")
-        return data.raw if data else self.entry.body
+        return data.annotation if data else self.entry.body
 
     @property
     def body_optional(self) -> bool:
@@ -147,6 +148,8 @@ def _operation(found: Found, refs: dict[str, Json]) -> Json:
     if found.method == "POST" and found.name != "logIn":
         operation["parameters"].append(IDEMPOTENCY_KEY)
     content = {**({_JSON: _media(found.body, refs)} if found.body is not None else {}), **(_UPLOAD if found.entry.uploads else {})}
+    if found.entry.archive:
+        content |= dict.fromkeys(ARCHIVES, _ARCHIVE)
     if content:
         operation["requestBody"] = {"required": not found.body_optional, "content": content}
     return operation

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from libs.common.service import VERSION
+from libs.common.version import VERSION
 from services.api.accounts.schemas import (
     CreatedUser,
     LoggedIn,
@@ -21,7 +21,7 @@ from services.api.api_keys.schemas import ApiKey, ApiKeyPage, NewApiKey, Readabl
 from services.api.audit.schemas import AuditEntry, AuditPage
 from services.api.disks.levels import Level
 from services.api.http.catalogue import CATALOGUE
-from services.api.openapi import git_examples, state_examples
+from services.api.openapi import codex_examples, domain_examples, git_examples, notification_examples, run_examples, state_examples
 from services.api.recovery.differences import Difference
 from services.api.recovery.schemas import Recovered, Recovery, RecoveryBody
 from services.api.secrets.schemas import KeyUse, Rotated, Secrets
@@ -63,6 +63,7 @@ _audit = AuditEntry(
     session_id=None,
     address="192.0.2.7",
     request_id="req_019c13f1d3a27d4e8f5061728394a5b6",
+    detail=None,
 )
 
 _INSTANCES: tuple[Any, ...] = (
@@ -112,6 +113,10 @@ _INSTANCES: tuple[Any, ...] = (
     ),
     *state_examples.INSTANCES,
     *git_examples.INSTANCES,
+    *domain_examples.INSTANCES,
+    *codex_examples.INSTANCES,
+    *run_examples.INSTANCES,
+    *notification_examples.INSTANCES,
 )
 
 EXAMPLES: dict[Any, Any] = {**{type(instance): instance for instance in _INSTANCES}, **state_examples.OF_ALIASES}

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from services.api.apps.schemas import App
+from services.api.autoscale.schemas import Autoscaling
+from services.api.projects.schemas import Project
 
 if TYPE_CHECKING:
     from services.api.openapi.document import Found
@@ -34,6 +36,8 @@ _OF_STATUS = {
     "429": ("Retry-After", "RateLimit", "RateLimit-Policy"),
     "503": ("Retry-After",),
 }
+_VERSIONED = (App, Autoscaling, Project, dict[str, str])
+"""The last: environment variables."""
 _LOCATED = {201, 202, 303}
 _NOWHERE = {"createUser", "register", "deleteProject", "receiveGithub", "receiveForApp"}
 """What they make or leave has no address of its own."""
@@ -44,7 +48,7 @@ def of_answer(found: "Found", status: int, kind: Any) -> Json:  # noqa: ANN401 -
     names = []
     if status in _LOCATED and found.name not in _NOWHERE:
         names.append("Location")
-    if kind is App:
+    if kind in _VERSIONED:
         names.append("ETag")
     if found.method == "POST" and found.name != "logIn":
         names.append("Idempotent-Replay")

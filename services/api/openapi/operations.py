@@ -3,7 +3,14 @@
 By `operationId`. The errors that follow from a route's shape (a token, a body, a path parameter) are added by `document`.
 """
 
-from services.api.openapi import git_operations, state_operations
+from services.api.openapi import (
+    codex_operations,
+    domain_operations,
+    git_operations,
+    notification_operations,
+    run_operations,
+    state_operations,
+)
 from services.api.openapi.operation import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -31,5 +38,9 @@ OPERATIONS: dict[str, Operation] = {
     "getApiKey": Operation(),
     "deleteApiKey": Operation(),
     **state_operations.OPERATIONS,
+    **codex_operations.OPERATIONS,
     **git_operations.OPERATIONS,
+    **domain_operations.OPERATIONS,
+    **run_operations.OPERATIONS,
+    **notification_operations.OPERATIONS,
 }

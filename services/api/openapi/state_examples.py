@@ -7,13 +7,15 @@ from libs.common.messages.runtime import LogLine
 from libs.common.states import ReplicaState
 from services.api.apps.grammar import BuildBody, EnvName, EnvValue
 from services.api.apps.plans import Plan, PlanStep
-from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, HealthCheckView, NewApp
+from services.api.apps.schemas import App, AppGone, AppPage, AppUpdate, HealthCheckView, NewApp, ProcessView
 from services.api.apps.source import Build
+from services.api.autoscale.schemas import AutoscaleUpdate, Autoscaling, Decided
 from services.api.build_logs.schemas import DeploymentLog, LogEntry
 from services.api.deployments.moves import Phase
 from services.api.deployments.schemas import DeployBody, DeployBySlugBody, Deployment, DeploymentPage, RollbackBody
+from services.api.env.schemas import DotEnv
 from services.api.events.schemas import Event, EventPage
-from services.api.logs.schemas import Logs
+from services.api.logs.schemas import LogGroup, Logs, LogSummary, Omitted
 from services.api.previews.settings import Preview
 from services.api.projects.schemas import (
     Member,
@@ -29,6 +31,7 @@ from services.api.projects.schemas import (
 )
 from services.api.registries.schemas import NewRegistry, Registry, RegistryCheck, RegistryPage, RegistryUpdate
 from services.api.stats.schemas import History, ReplicaStats, Stats
+from services.api.volumes.schemas import Backup, BackupBody, BackupPage, NewVolume, Volume, VolumeGone, VolumePage, VolumeUpdate
 
 _AT = "2026-01-31T09:30:00.000Z"
 _LATER = "2026-01-31T09:30:04.120Z"
@@ -36,6 +39,7 @@ _USER_ID = "usr_019c13f1d3a07c5e9d3a6c0b5f1e2d3c"
 _PROJECT_ID = "prj_019c13f1d3a27f0a8b9cadbecfd0e1f2"
 _APP_ID = "app_019c13f1d3a37a8b9cadbecfd0e1f203"
 _DEPLOYMENT_ID = "dep_019c13f1d3a47b9c8dbecfd0e1f20314"
+_VOLUME_ID = "vol_019c13f1d3a67e1fa0b1c2d3e4f50617"
 _REPLICA = f"dk-{_APP_ID}-web-r1.0-0"
 _URL = "https://demo-app.localhost"
 
@@ -69,6 +73,7 @@ _app = App(
     cpu_limit=0.5,
     memory_limit=256,
     replicas=1,
+    processes={"worker": ProcessView(command=["python", "worker.py"], replicas=2, cpu_limit=0.5, memory_limit=256)},
     health_check=HealthCheckView(type="tcp", path="/", interval_seconds=1, timeout_seconds=5, start_period_seconds=60),
     drain_seconds=30,
     status="running",
@@ -117,6 +122,16 @@ _event = Event(
     data={},
 )
 _line = LogLine(at=_LATER, stream="stdout", replica=_REPLICA, message="listening on 0.0.0.0:80")
+_group = LogGroup(
+    level="error",
+    count=3,
+    lines=3,
+    message="ERROR: connection 1284 to db:5432 refused",
+    stream="stderr",
+    first_at=_AT,
+    last_at=_LATER,
+    replicas=[_REPLICA],
+)
 _entry = LogEntry(cursor="1284.0", at=_LATER, stream="build", step=3, message="#3 [2/4] RUN npm ci: done in 12.4 s", duration_ms=12_400)
 _replica_stats = ReplicaStats(
     replica=_REPLICA,
@@ -145,6 +160,16 @@ _stats = Stats(
     block_write_bytes=0,
     pids=3,
     sampled_at=_LATER,
+    requests_per_second=12.4,
+    open_requests=2,
+    response_time_p50=3.1,
+    response_time_p95=18.5,
+    response_time_p99=41.0,
+    status_1xx=0,
+    status_2xx=731,
+    status_3xx=8,
+    status_4xx=4,
+    status_5xx=1,
     replicas=[_replica_stats],
 )
 _point = HistoryPoint(
@@ -158,10 +183,49 @@ _point = HistoryPoint(
     block_read_bytes=0,
     block_write_bytes=0,
     pids=3,
+    requests=372,
+    requests_per_second=12.4,
+    response_time_p50=3.1,
+    response_time_p95=18.5,
+    response_time_p99=41.0,
+    status_1xx=0,
+    status_2xx=368,
+    status_3xx=2,
+    status_4xx=2,
+    status_5xx=0,
 )
 _step = PlanStep(action="prepare_image", detail="Find or pull nginx:alpine and pin it to its digest.")
 
+_autoscaling = Autoscaling(
+    enabled=True,
+    min_replicas=1,
+    max_replicas=4,
+    target_cpu_percent=70,
+    target_memory_percent=None,
+    target_requests_per_second=50,
+    scale_up_cooldown_seconds=30,
+    scale_down_cooldown_seconds=300,
+    idle_timeout_seconds=None,
+    replicas=1,
+    current_replicas=3,
+    held_until=None,
+    decided=Decided(replicas=3, at=_LATER, by="metrics", reason="From 2 to 3: 124 requests per second are 62 a replica, the target is 50."),
+)
 _registry = Registry(id="reg_019c13f1d3a57d0e9fa0b1c2d3e4f506", name="GitHub", server="ghcr.io", username="ada", created_at=_AT)
+
+_volume = Volume(
+    id=_VOLUME_ID,
+    name="data",
+    mount_path="/var/lib/demo",
+    size_bytes=10_485_760,
+    created_at=_AT,
+    app_id=_APP_ID,
+    shared=False,
+    state="attached",
+    in_use=True,
+    measured_at=_LATER,
+    links={"self": f"/api/v1/apps/{_APP_ID}/volumes/{_VOLUME_ID}", "app": f"/api/v1/apps/{_APP_ID}"},
+)
 
 INSTANCES: tuple[Any, ...] = (
     _project,
@@ -183,15 +247,32 @@ INSTANCES: tuple[Any, ...] = (
     RollbackBody(deployment_id=_DEPLOYMENT_ID),
     DeployBody(ref="v1.4.0"),
     DeployBySlugBody(create=True, project="My Project", image="nginx:alpine", internal_port=80),
+    _volume,
+    VolumePage(items=[_volume]),
+    BackupPage(items=[Backup(name="20260131T030000000000Z.tar.gz", at="2026-01-31T03:00:00.000Z", size_bytes=1_048_576)]),
+    NewVolume(name="data", mount_path="/var/lib/demo"),
+    VolumeUpdate(backup=BackupBody(schedule="0 3 * * *", time_zone="Europe/Berlin", keep=14)),
+    VolumeGone(id=_VOLUME_ID, name="data", purged=True),
     _event,
     EventPage(items=[_event], next_after=42),
+    DotEnv(dotenv="# of the shop\nLOG_LEVEL=info\nDATABASE_URL=postgres://shop:${{ shared.DB_PASSWORD }}@db/shop\n"),
     _registry,
     RegistryPage(items=[_registry]),
     NewRegistry(name="GitHub", server="ghcr.io", username="ada", password="ghp_0123456789abcdefghij"),  # noqa: S106 - an example
     RegistryUpdate(password="ghp_abcdefghij0123456789"),  # noqa: S106 - an example
     RegistryCheck(ok=False, code="registry_auth_failed", detail="ghcr.io refused the login.", checked_at=_LATER),
     Logs(items=[_line]),
+    LogSummary(
+        lines=10_000,
+        errors=3,
+        from_at=_AT,
+        to_at=_LATER,
+        items=[_group],
+        omitted=Omitted(groups=12, lines=9_997),
+    ),
     DeploymentLog(items=[_entry], next_after=_entry.cursor, ended=True),
+    _autoscaling,
+    AutoscaleUpdate(enabled=True, min_replicas=1, max_replicas=4, target_cpu_percent=70, target_requests_per_second=50),
     _stats,
     History(interval_seconds=30, points=[_point]),
 )

@@ -58,8 +58,9 @@ def merge(app: "AppRow", body: PreviewBody | msgspec.UnsetType | None, vault: Va
         now = msgspec.structs.replace(now, **given)
         if not isinstance(body.env, msgspec.UnsetType):
             now = msgspec.structs.replace(now, env_keys=_merge_env(app, body.env, vault))
-    app.preview = msgspec.json.encode(now).decode()
-    return ["preview"] if _preview.decode(before) != now or token != app.preview_env else []
+    if is_another := _preview.decode(before) != now:
+        app.preview = msgspec.json.encode(now).decode()
+    return ["preview"] if is_another or token != app.preview_env else []
 
 
 def _merge_env(app: "AppRow", env: dict[EnvName, EnvValue | None], vault: Vault) -> list[str]:

@@ -11,8 +11,8 @@ from libs.common import clock
 from libs.common.states import DeploymentStatus, Intent
 from services.api.apps.models import AppRow
 from services.api.core import Core
+from services.api.db import tries
 from services.api.deployments.models import DeploymentRow
-from services.api.git import tries
 from services.api.git.connecting import connection_of
 from services.api.previews import service
 from services.api.previews.models import PreviewRow

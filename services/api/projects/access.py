@@ -20,13 +20,19 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     role: str | None
     is_admin: bool
 
+    def may(self, scope: str) -> bool:
+        """Whether the role gives `scope` in this project."""
+        return self.is_admin or SCOPES.index(self._having) >= SCOPES.index(scope)
+
     def need(self, scope: str) -> None:
         """`403 forbidden` unless the role gives `scope` in this project."""
-        if self.is_admin:
-            return
-        having = _SCOPE_OF_ROLE[self.role or "viewer"]
-        if SCOPES.index(having) < SCOPES.index(scope):
+        if not self.may(scope):
+            having = self._having
             raise Problem("forbidden", f"Your role in this project is {self.role}, which gives the scope {having}; this needs {scope}.")
+
+    @property
+    def _having(self) -> str:
+        return _SCOPE_OF_ROLE[self.role or "viewer"]
 
     def need_owner(self) -> None:
         if not self.is_admin and self.role != OWNER:

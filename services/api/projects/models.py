@@ -1,6 +1,6 @@
 """Tables of projects and who may work in them."""
 
-from sqlalchemy import Float, ForeignKey, String
+from sqlalchemy import Float, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.api.db.base import Base
@@ -10,6 +10,7 @@ class ProjectRow(Base):
     """A project has one owner, and members with a role of their own.
 
     When it goes, the row stays as the history of its apps, without an owner. A quota that is None is the server's.
+    `shared_env` is a token around a JSON object, `shared_versions` JSON of how often each of its variables was set.
     """
 
     __tablename__ = "projects"
@@ -23,6 +24,8 @@ class ProjectRow(Base):
     quota_apps: Mapped[int | None]
     quota_cpu: Mapped[float | None] = mapped_column(Float)
     quota_memory: Mapped[int | None]
+    shared_env: Mapped[str | None] = mapped_column(Text)
+    shared_versions: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
 
     @classmethod
     def made(cls, project_id: str, name: str, owner_id: str | None, now: str) -> "ProjectRow":
@@ -37,6 +40,8 @@ class ProjectRow(Base):
             quota_apps=None,
             quota_cpu=None,
             quota_memory=None,
+            shared_env=None,
+            shared_versions="{}",
         )
 
 

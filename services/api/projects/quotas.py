@@ -22,20 +22,31 @@ def used_in(project: Any) -> tuple[Select[int], Select[float], Select[int]]:  # 
     """Queries for what the apps of a project may use: how many there are, cores, MB. What is being deleted does not count."""
     cores, megabytes = machine()
     there = (AppRow.project_id == project, AppRow.gone_at.is_(None), AppRow.intent != "deleted")
-    cpu = case((AppRow.cpu_limit.is_(None), float(cores)), else_=AppRow.cpu_limit * AppRow.replicas)
-    memory = case((AppRow.memory_limit.is_(None), megabytes), else_=AppRow.memory_limit * AppRow.replicas)
+    most = case((AppRow.most_replicas > AppRow.replicas, AppRow.most_replicas), else_=AppRow.replicas)
+    cpu = case(
+        (AppRow.cpu_limit.is_(None) | AppRow.process_cpu.is_(None), float(cores)), else_=AppRow.cpu_limit * most + AppRow.process_cpu
+    )
+    memory = case(
+        (AppRow.memory_limit.is_(None) | AppRow.process_memory.is_(None), megabytes),
+        else_=AppRow.memory_limit * most + AppRow.process_memory,
+    )
     sums = func.coalesce(func.sum(cpu), 0.0), func.coalesce(func.sum(memory), 0)
     return select(func.count(AppRow.id)).where(*there), select(sums[0]).where(*there), select(sums[1]).where(*there)
 
 
 def of(app: AppRow) -> Usage:
-    """What one app may use: limit times replicas; without a limit all that the machine has."""
+    """What one app may use: limit times the most replicas that each process may have; without a limit all that the machine has."""
     cores, megabytes = machine()
     return Usage(
         apps=1,
-        cpu=cores if app.cpu_limit is None else app.cpu_limit * app.replicas,
-        memory=megabytes if app.memory_limit is None else app.memory_limit * app.replicas,
+        cpu=cores if app.cpu_limit is None or app.process_cpu is None else app.cpu_limit * most(app) + app.process_cpu,
+        memory=megabytes if app.memory_limit is None or app.process_memory is None else app.memory_limit * most(app) + app.process_memory,
     )
+
+
+def most(app: AppRow) -> int:
+    """How many replicas the app may have: its own number, or more where load may decide on more."""
+    return max(app.replicas, app.most_replicas or 0)
 
 
 def allowed(project: ProjectRow, defaults: Settings) -> Quotas:

@@ -3,12 +3,13 @@
 from typing import NamedTuple, cast
 
 import msgspec
-from sqlalchemy import Row, Select, delete, select
+from sqlalchemy import Row, Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import clock, ids
 from services.api.accounts.models import UserRow
 from services.api.db.tx import Tx
+from services.api.http import matching
 from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem, not_found
 from services.api.projects import quotas
@@ -18,6 +19,7 @@ from services.api.projects.schemas import Member, MemberRole, Project, ProjectUp
 from services.api.settings import Settings
 
 NOTHING = Usage(apps=0, cpu=0, memory=0)
+_LOCK = 73_002
 _READ_ONLY = ("id", "owner_id", "role", "app_count", "usage", "created_at", "updated_at", "links")
 
 
@@ -78,14 +80,28 @@ async def create(tx: Tx, principal: Principal, name: str) -> ProjectRow:
     return project
 
 
+async def find_or_create(tx: Tx, principal: Principal, ref: str) -> ProjectRow:
+    """The project of that id or name, locked; where there is none, one of that name is made, also by several at once."""
+    found = await find(tx, principal, ref)
+    if found is None and tx.connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        await tx.connection.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(f"{principal.user_id} {ref}"))))
+        found = await find(tx, principal, ref)
+    if found is None:
+        return await create(tx, principal, ref)
+    project, having = found
+    having.need("write")
+    return project
+
+
 async def find(tx: Tx, principal: Principal, ref: str) -> tuple[ProjectRow, Standing] | None:
-    """A project by id or name; the principal's own before others of that name, the oldest first."""
+    """A project by id or name, locked; the principal's own before others of that name, the oldest first."""
     query = (
         select(ProjectRow, MemberRow.role)
         .outerjoin(MemberRow, membership(principal))
         .where(visible(principal), (ProjectRow.id == ref) | (ProjectRow.name == ref))
         .order_by(ProjectRow.id != ref, ProjectRow.owner_id != principal.user_id, ProjectRow.id)
         .limit(1)
+        .with_for_update(of=ProjectRow)
     )
     row = (await tx.session.execute(query)).one_or_none()
     return (row[0], standing(principal, row[0].owner_id, row[1])) if row is not None else None
@@ -107,6 +123,7 @@ def update(tx: Tx, project: ProjectRow, view: Project, body: ProjectUpdate, *, i
 async def remove(tx: Tx, project: ProjectRow) -> None:
     """Take it from everybody's sight. Its apps must be on their way out."""
     project.gone_at, project.owner_id = clock.now(), None
+    project.shared_env = None  # nobody is to be able to read it any more; what still runs has it in its release
     await tx.session.execute(delete(MemberRow).where(MemberRow.project_id == project.id))
     tx.record("project.deleted", f"The project {project.name} was deleted.", project_id=project.id)
 
@@ -123,11 +140,13 @@ async def members(session: AsyncSession, project_id: str, limit: int, cursor: st
     return [Member(user_id=row.user_id, email=row.email, role=row.role, created_at=row.created_at) for row in rows]
 
 
-async def set_member(tx: Tx, project: ProjectRow, user_id: str, role: str) -> Member:
-    """`404` for a user who does not exist; the owner's role cannot be lowered."""
-    email = (await tx.session.execute(select(UserRow.email).where(UserRow.id == user_id))).scalar_one_or_none()
-    if email is None:
-        raise not_found("user", user_id)
+async def set_member(tx: Tx, project: ProjectRow, user: str, role: str) -> Member:
+    """`user` is an id or an email. `404` for a user who does not exist; the owner's role cannot be lowered."""
+    query = select(UserRow.id, UserRow.email).where((UserRow.id == user) | (UserRow.email == user.lower()))
+    found = (await tx.session.execute(query)).one_or_none()
+    if found is None:
+        raise not_found("user", user)
+    user_id, email = found
     if user_id == project.owner_id:
         raise Problem("conflict", "The owner of a project is not one of its members.")
     member = await tx.session.get(MemberRow, (project.id, user_id))
@@ -145,6 +164,11 @@ async def remove_member(tx: Tx, project: ProjectRow, user_id: str) -> None:
         raise not_found("member", user_id)
     await tx.session.delete(member)
     tx.record("project.member_removed", "A member was removed.", project_id=project.id, data={"user_id": user_id})
+
+
+def etag(project: ProjectRow) -> str:
+    """Of what somebody set."""
+    return matching.etag([project.name, project.quota_apps, project.quota_cpu, project.quota_memory])
 
 
 def to_view(one: Seen, defaults: Settings) -> Project:

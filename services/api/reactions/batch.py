@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import structlog
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from libs.common import log, subjects
+from services.api.db.passing import passes
 from services.api.db.tables import CursorRow
 from services.api.db.tx import Tx
 from services.api.event_stream import read_stream
@@ -52,8 +53,8 @@ async def take_or_pass_over(tx: Tx, stream: str, before: int, batch: Sequence[He
         async with tx.attempt():
             return await _react(tx, batch)
     except Exception as error:  # a bug with one event must not hold up all that come after it
-        if isinstance(error, DBAPIError) and not isinstance(error, (DataError, IntegrityError, ProgrammingError)):
-            raise  # the database's own trouble, which passes
+        if isinstance(error, DBAPIError) and passes(error):
+            raise
         logger.critical("cursor.passed_over", subjects=[heard.subject for heard in batch], seq=batch[-1].seq, exc_info=True)
         return set()
 

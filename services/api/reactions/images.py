@@ -1,8 +1,11 @@
 """What follows from the builder's events."""
 
+import msgspec
+
 from libs.common.messages.builder import ImageFailed, ImageProgress, ImageReady, ImageStarted
 from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
+from services.api.apps.processes import bring_in
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import add_phase, begin_deploying, collect, fail, milliseconds, move
 from services.api.deployments.retention import adopt
@@ -46,6 +49,10 @@ async def image_ready(scene: Scene, event: ImageReady) -> Line | None:
     deployment.image_digest = event.digest
     release = await scene.tx.session.get_one(ReleaseRow, (app.id, deployment.number))
     release.image_id = event.image_id
+    release.exposed_port = event.exposed_ports[0] if len(event.exposed_ports) == 1 else None
+    if event.procfile:
+        release.procfile = msgspec.json.encode(event.procfile).decode()
+        bring_in(app, release)
     adopt(app, deployment, release, event.at)
     data: dict[str, object] = {"image_id": event.image_id, "digest": event.digest, "pulled": not event.found}
     if app.candidate is not None:

@@ -7,8 +7,10 @@ from sqlalchemy import delete, update
 from libs.common import clock
 from libs.common.messages.runtime import AppRemoved, ReleaseFailed, ReleaseLive, Settled
 from libs.common.states import DeploymentStatus, Intent
+from services.api.apps import processes
 from services.api.apps.desired import THAW
 from services.api.apps.models import AppRow, ReplicaRow, SlugRow
+from services.api.autoscale import policy
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import add_phase, begin_next, collect, fail, milliseconds, move
 from services.api.deployments.retention import collect_old
@@ -30,6 +32,8 @@ async def release_live(scene: Scene, event: ReleaseLive) -> Line | None:
     app.current_source = release.source if deployment.source == GIT else None
     app.candidate = app.candidate_deployment_id = None
     app.limits_refused = None
+    processes.count(app)
+    policy.wake(app)
     if app.intent in {Intent.STOPPED, Intent.PAUSED}:
         app.intent, app.op = Intent.RUNNING.value, None
     await begin_next(scene.tx, app)

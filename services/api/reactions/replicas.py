@@ -12,10 +12,13 @@ from libs.common.messages.runtime import (
     ReplicaHealthy,
     ReplicaOomKilled,
     ReplicaRemoved,
+    ReplicaSlept,
     ReplicaStarted,
     ReplicaUnhealthy,
+    ReplicaWoke,
 )
 from services.api.apps.models import ReplicaRow
+from services.api.autoscale.policy import Decision, note
 from services.api.reactions.scene import Line, Scene
 
 _WORDS: dict[type[ReplicaEvent], tuple[str, str, str]] = {
@@ -29,7 +32,7 @@ _WORDS: dict[type[ReplicaEvent], tuple[str, str, str]] = {
 }
 
 
-_COLUMNS = ("app_id", "container_id", "release", "state", "at", "exit_code", "message")
+_COLUMNS = ("app_id", "container_id", "process", "release", "state", "at", "exit_code", "message")
 _GONE = delete(ReplicaRow).where(ReplicaRow.name == bindparam("replica"), ReplicaRow.container_id == bindparam("container"))
 _sqlite, _postgresql = sqlite_insert(ReplicaRow), postgresql_insert(ReplicaRow)
 _SEEN = {
@@ -43,6 +46,7 @@ async def _note(scene: Scene, event: ReplicaEvent, state: str) -> None:
         "name": event.replica,
         "app_id": event.app_id,
         "container_id": event.container_id,
+        "process": event.process,
         "release": event.release,
         "state": state,
         "at": event.at,
@@ -69,6 +73,29 @@ async def limits_refused(scene: Scene, event: LimitsRefused) -> Line | None:
     )
 
 
+async def replica_slept(scene: Scene, event: ReplicaSlept) -> Line | None:
+    app = await scene.app(event.app_id)
+    if app is None:
+        return None
+    await _note(scene, event, "slept")
+    scene.touch(app)
+    data: dict[str, object] = {"replica": event.replica, "container_id": event.container_id, "release": event.release}
+    message = "The app sleeps; the next request wakes it."
+    return Line(type="app.slept", message=message, project_id=app.project_id, app_id=app.id, deployment_id=event.deployment_id, data=data)
+
+
+async def replica_woke(scene: Scene, event: ReplicaWoke) -> Line | None:
+    """Its state follows from its start, which is an event of its own."""
+    app = await scene.app(event.app_id)
+    if app is None:
+        return None
+    if event.by == "request":
+        note(app, Decision(replicas=1, at=event.at, by="router", reason="A request woke the app."))
+    data: dict[str, object] = {"by": event.by, "replica": event.replica, "container_id": event.container_id, "release": event.release}
+    message = "A request woke the app." if event.by == "request" else f"The app was woken by {event.by or 'a change'}."
+    return Line(type="app.woke", message=message, project_id=app.project_id, app_id=app.id, deployment_id=event.deployment_id, data=data)
+
+
 async def replica(scene: Scene, event: ReplicaEvent) -> Line | None:
     app = await scene.app(event.app_id)
     if app is None:
@@ -79,7 +106,12 @@ async def replica(scene: Scene, event: ReplicaEvent) -> Line | None:
     else:
         await _note(scene, event, state)
     scene.touch(app)
-    data: dict[str, object] = {"replica": event.replica, "container_id": event.container_id, "release": event.release}
+    data: dict[str, object] = {
+        "replica": event.replica,
+        "process": event.process,
+        "container_id": event.container_id,
+        "release": event.release,
+    }
     if event.exit_code is not None:
         data["exit_code"] = event.exit_code
     return Line(

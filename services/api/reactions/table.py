@@ -7,6 +7,8 @@ import msgspec
 
 from libs.common.messages.api import Recorded
 from libs.common.messages.builder import DockerfileWritten, ImageFailed, ImageProgress, ImageReady, ImageStarted, SourceFetched
+from libs.common.messages.metrics import AutoscaleDecided
+from libs.common.messages.router import CertificateFailed, CertificateIssued
 from libs.common.messages.runtime import (
     AppAhead,
     AppRemoved,
@@ -18,17 +20,28 @@ from libs.common.messages.runtime import (
     ReplicaHealthy,
     ReplicaOomKilled,
     ReplicaRemoved,
+    ReplicaSlept,
     ReplicaStarted,
     ReplicaUnhealthy,
+    ReplicaWoke,
+    RunEnded,
+    RunStarted,
     Settled,
     StrayFound,
+    VolumePurged,
 )
+from libs.common.messages.sessions import SessionEnded
+from services.api.reactions.autoscale import autoscale_decided
+from services.api.reactions.certificates import certificate_failed, certificate_issued
 from services.api.reactions.images import image_failed, image_progress, image_ready, image_started
 from services.api.reactions.recovery import app_ahead, stray_found
 from services.api.reactions.releases import app_removed, release_failed, release_live, settled
-from services.api.reactions.replicas import limits_refused, replica
+from services.api.reactions.replicas import limits_refused, replica, replica_slept, replica_woke
+from services.api.reactions.runs import run_ended, run_started
 from services.api.reactions.scene import Line, Scene
+from services.api.reactions.sessions import session_ended
 from services.api.reactions.sources import dockerfile_written, source_fetched
+from services.api.reactions.volumes import volume_purged
 
 React = Callable[[Scene, Any], Awaitable[Line | None]]
 """Returns how the event is shown in the feed, or None when it came too late to mean anything."""
@@ -71,9 +84,18 @@ _REACTIONS: dict[type[msgspec.Struct], React] = {
     ReplicaOomKilled: replica,
     ReplicaCrashLooping: replica,
     ReplicaRemoved: replica,
+    ReplicaSlept: replica_slept,
+    ReplicaWoke: replica_woke,
     LimitsRefused: limits_refused,
+    RunStarted: run_started,
+    RunEnded: run_ended,
+    CertificateIssued: certificate_issued,
+    CertificateFailed: certificate_failed,
+    AutoscaleDecided: autoscale_decided,
     AppAhead: app_ahead,
     StrayFound: stray_found,
+    VolumePurged: volume_purged,
+    SessionEnded: session_ended,
     Recorded: recorded,
 }
 

@@ -4,20 +4,26 @@ import msgspec
 from sqlalchemy import select
 
 from libs.common import clock
-from libs.common.messages.api import Desired, Release
+from libs.common.messages.api import WEB, Desired, Release
 from libs.common.secrets import Vault
 from libs.common.states import DeploymentStatus, Intent
 from services.api.accounts.models import UserRow
+from services.api.apps import front, processes
 from services.api.apps.desired import desire
 from services.api.apps.models import AppRow, SlugRow
 from services.api.apps.observed import refresh
-from services.api.apps.service import new_row
 from services.api.apps.source import configured, encode
+from services.api.apps.untouched import new_row
 from services.api.apps.view import fingerprint_of
+from services.api.autoscale import policy
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
-from services.api.deployments.moves import Frozen, cancel_all
+from services.api.deployments.moves import RELEASE, Frozen, cancel_all
 from services.api.projects.models import ProjectRow
+from services.api.recovery import domains
+from services.api.recovery.volumes import take_over
+
+Command = tuple[str, ...]
 
 ACTOR = "system:recover"
 _PROJECT = "Recovered"
@@ -30,8 +36,16 @@ async def adopt(tx: Tx, vault: Vault, row: AppRow | None, wish: Desired) -> AppR
     await cancel_all(tx, app, "the database was put back, and what runs won")
     if wish.current is not None:
         await _take_release(tx, vault, app, wish.current)
+    if wish.autoscale is not None:
+        policy.keep(app, policy.Kept(enabled=True, policy=wish.autoscale))
+    if wish.front is not None:
+        front.take_over(app, wish.front, vault)
+    await take_over(tx, app, wish)
+    await domains.take_over(tx, app, wish)
     app.replicas, app.restart = wish.replicas, wish.restart
     app.cpu_limit, app.memory_limit = wish.limits.cpu, wish.limits.memory
+    app.processes = msgspec.json.encode(wish.processes).decode()
+    processes.count(app)
     app.intent, app.op = wish.intent.value, None
     numbers = [release.number for release in (wish.current, wish.candidate) if release is not None]
     app.release = max(app.release, *numbers) if numbers else app.release
@@ -97,12 +111,17 @@ async def _take_slug(tx: Tx, wish: Desired, project_id: str) -> str:
 
 
 async def _take_release(tx: Tx, vault: Vault, app: AppRow, release: Release) -> None:
+    procfile = release.procfile
     frozen = Frozen(
-        internal_port=release.port,
-        command=release.command,
+        internal_port=None if release.port == release.image_port else release.port,
+        command=_set(release.command, procfile.get(WEB)),
         health_check=release.health_check,
         drain_seconds=release.drain_seconds,
         env_secret=release.env_secret,
+        volumes=release.volumes,
+        release_command=_set(release.release_command, procfile.get(RELEASE)),
+        shared=release.shared_versions,
+        processes={name: command for name, command in release.processes.items() if _set(command, procfile.get(name))},
     )
     app.image, app.env = release.image, release.env
     app.settings = msgspec.json.encode(frozen).decode()
@@ -119,14 +138,22 @@ async def _take_release(tx: Tx, vault: Vault, app: AppRow, release: Release) -> 
             deployment_id=release.deployment_id,
             image=release.image,
             image_id=release.image_id,
+            exposed_port=release.image_port or None,
             settings=app.settings,
+            procfile=msgspec.json.encode(release.procfile).decode(),
             env=release.env,
+            shared=release.shared or None,
             source=app.current_source,
             fingerprint=app.fingerprint,
             image_kept=True,
         )
     )
     await _take_deployment(tx, app, release)
+
+
+def _set(command: Command | None, in_procfile: Command | None) -> Command | None:
+    """What somebody set by hand: what the Procfile says goes on coming from there."""
+    return None if command == in_procfile else command
 
 
 async def _take_deployment(tx: Tx, app: AppRow, release: Release) -> None:

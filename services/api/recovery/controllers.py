@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
+from litestar.params import JSONBody
 
-from services.api.core import Core
 from services.api.db.tx import Tx
+from services.api.http.given import TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
@@ -22,14 +23,14 @@ class RecoveryController(Controller):
     tags = ("System",)
 
     @get("", guards=[scope("admin")])
-    async def get_recovery(self, core: Core, principal: Principal) -> Recovery:
+    async def get_recovery(self, core: TheCore, principal: ThePrincipal) -> Recovery:
         """Whether the database is older than what runs, and how the two differ."""
         _need_admin(principal)
         return await service.look(core)
 
     @post("", status_code=200, guards=[scope("admin")], opt={FREE: True})
     async def recover(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, data: RecoveryBody
+        self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal, data: JSONBody[RecoveryBody]
     ) -> Response[Recovered]:
         """End recovery mode: `adopt` makes the database as what runs, `enforce` makes what runs as the database."""
         _need_admin(principal)

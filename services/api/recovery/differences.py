@@ -10,7 +10,7 @@ from libs.common import subjects
 from libs.common.bucket import Bucket
 from libs.common.bus import Bus
 from libs.common.messages.api import Complete, Desired
-from libs.common.messages.runtime import Inventory
+from libs.common.messages.runtime import Inventory, InventoryQuery
 from services.api.apps.models import AppRow
 from services.api.db.database import Database
 from services.api.db.tx import Tx
@@ -55,13 +55,23 @@ async def on_bus(bus: Bus, epoch: int) -> Picture:
 async def everywhere(bus: Bus, epoch: int) -> Picture:
     """As `on_bus`, with what the runtime reads from the containers. Raises `BusAway`, and `NoAnswer` without a runtime."""
     seen = await on_bus(bus, epoch)
-    runs = await bus.query("runtime", "inventory", {}, Inventory, timeout=_INVENTORY_SECONDS)
     wishes = dict(seen.wishes)
-    for wish in runs.apps:
+    for wish in await _running(bus):
         known = wishes.get(wish.app_id)
         if known is None or rank(known) < rank(wish):
             wishes[wish.app_id] = wish
     return Picture(wishes=wishes, complete=seen.complete)
+
+
+async def _running(bus: Bus) -> list[Desired]:
+    found: list[Desired] = []
+    query = InventoryQuery()
+    while True:
+        part = await bus.query("runtime", "inventory", query, Inventory, timeout=_INVENTORY_SECONDS)
+        found += part.apps
+        if not part.more or not part.apps:
+            return found
+        query = InventoryQuery(after=part.apps[-1].app_id)
 
 
 def rank(wish: Desired) -> tuple[int, int]:

@@ -16,9 +16,12 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 async def refuse(request: Request[Any, Any, Any]) -> None:
     """`503 recovery_needed` for what would write on a base that may not stand."""
-    if request.method in _READING or request.scope["route_handler"].opt.get(FREE):
-        return
-    core: Core = request.app.state.core
+    if request.method not in _READING and not request.scope["route_handler"].opt.get(FREE):
+        await refuse_writes(request.app.state.core)
+
+
+async def refuse_writes(core: Core) -> None:
+    """As `refuse`, for what is no request with a body: a WebSocket in which something may be changed."""
     known = core.fresh.look(_KEY)
     if known is None:
         mark = core.fresh.now()

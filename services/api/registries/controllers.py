@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
+from litestar.params import JSONBody
 
-from services.api.core import Core
 from services.api.db.tx import Tx
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
-from services.api.http.principal import Principal
 from services.api.http.problems import Problem
 from services.api.http.replies import reply
 from services.api.http.strict import Cursor, Limit, check_cursor
@@ -25,13 +25,13 @@ class RegistryController(Controller):
     tags = ("Registries",)
 
     @get(guards=[scope("read")])
-    async def list_registries(self, core: Core, principal: Principal, limit: Limit = 50, cursor: Cursor = None) -> RegistryPage:
+    async def list_registries(self, core: TheCore, principal: ThePrincipal, limit: Limit = 50, cursor: Cursor = None) -> RegistryPage:
         """Your registries, oldest first, without their passwords."""
         return await service.page(core.db, principal, limit, check_cursor(cursor, _PREFIX))
 
     @post(guards=[scope("write")])
     async def create_registry(
-        self, request: Request[Any, Any, State], core: Core, principal: Principal, data: NewRegistry
+        self, request: Request[Any, Any, State], core: TheCore, principal: ThePrincipal, data: JSONBody[NewRegistry]
     ) -> Response[Registry]:
         """Keep a login for a registry. Images of its server are pulled with it in all projects that you own."""
         if principal.project_id is not None:
@@ -44,25 +44,27 @@ class RegistryController(Controller):
         return reply(await once(core, request, principal, effect))
 
     @get("/{registry_id:str}", guards=[scope("read")])
-    async def get_registry(self, core: Core, principal: Principal, registry_id: str) -> Registry:
+    async def get_registry(self, core: TheCore, principal: ThePrincipal, registry_id: InPath) -> Registry:
         """One registry, without its password."""
         return service.to_view(await service.get(core.db, principal, registry_id))
 
     @put("/{registry_id:str}", guards=[scope("write")])
-    async def update_registry(self, core: Core, principal: Principal, registry_id: str, data: RegistryUpdate) -> Registry:
+    async def update_registry(
+        self, core: TheCore, principal: ThePrincipal, registry_id: InPath, data: JSONBody[RegistryUpdate]
+    ) -> Registry:
         """Change it; the next pull takes it as it is then. Another server needs its password too."""
         async with core.db.begin() as tx:
             return await service.change(tx, core.vault, principal, registry_id, data)
 
     @delete("/{registry_id:str}", guards=[scope("write")])
-    async def delete_registry(self, core: Core, principal: Principal, registry_id: str) -> None:
+    async def delete_registry(self, core: TheCore, principal: ThePrincipal, registry_id: InPath) -> None:
         """Forget the login. What was pulled with it stays with the apps that have it."""
         async with core.db.begin() as tx:
             await service.remove(tx, principal, registry_id)
 
     @post("/{registry_id:str}/check", status_code=200, guards=[scope("write")])
     async def check_registry(
-        self, request: Request[Any, Any, State], core: Core, principal: Principal, registry_id: str
+        self, request: Request[Any, Any, State], core: TheCore, principal: ThePrincipal, registry_id: InPath
     ) -> Response[RegistryCheck]:
         """Try the login at its registry."""
         checked = await service.check(core.bus, await service.get(core.db, principal, registry_id))

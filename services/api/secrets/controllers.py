@@ -6,8 +6,8 @@ import msgspec
 from litestar import Controller, Request, Response, get, post
 
 from libs.common.bus import BusAway
-from services.api.core import Core
 from services.api.db.tx import Tx
+from services.api.http.given import TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem
@@ -22,7 +22,7 @@ class SecretsController(Controller):
     tags = ("System",)
 
     @get("", guards=[scope("admin")])
-    async def get_secrets(self, core: Core, principal: Principal) -> Secrets:
+    async def get_secrets(self, core: TheCore, principal: ThePrincipal) -> Secrets:
         """The keys, and how much needs each of them: an old one that nothing needs may go."""
         _need_admin(principal)
         try:
@@ -31,7 +31,7 @@ class SecretsController(Controller):
             raise Problem("runtime_unavailable", f"The bus cannot be read: {error}.") from error
 
     @post("/rotate", status_code=200, guards=[scope("admin")])
-    async def rotate_secrets(self, *, request: Request[Any, Any, Any], core: Core, principal: Principal) -> Response[Rotated]:
+    async def rotate_secrets(self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal) -> Response[Rotated]:
         """Put everything that stands under an old key under the first. Broken off, it is taken up by the next call."""
         _need_admin(principal)
         values = await rotation.rotate(core.db, core.vault)

@@ -85,8 +85,8 @@ class _Fresh:
 
     def release(self, text: str) -> str:
         release = _release.decode(text)
-        token = self.token(release.env)
-        return text if token == release.env else msgspec.json.encode(msgspec.structs.replace(release, env=token)).decode()
+        fresh = msgspec.structs.replace(release, env=self.token(release.env), shared=self.token(release.shared) if release.shared else "")
+        return text if fresh == release else msgspec.json.encode(fresh).decode()
 
 
 def _rotate_app(tx: Tx, fresh: _Fresh, app: AppRow, releases: list[ReleaseRow]) -> int:
@@ -98,9 +98,10 @@ def _rotate_app(tx: Tx, fresh: _Fresh, app: AppRow, releases: list[ReleaseRow]) 
     app.env, app.fingerprint = fresh.token(app.env), fresh.fingerprint(app.fingerprint)
     if app.current_fingerprint is not None:
         app.current_fingerprint = fresh.fingerprint(app.current_fingerprint)
-    told = app.current, app.candidate
+    told = app.current, app.candidate, app.basic_auth
+    app.basic_auth = fresh.token(app.basic_auth) if app.basic_auth else None
     app.current = fresh.release(app.current) if app.current else app.current
     app.candidate = fresh.release(app.candidate) if app.candidate else app.candidate
-    if told != (app.current, app.candidate) and app.gone_at is None:
+    if told != (app.current, app.candidate, app.basic_auth) and app.gone_at is None:
         desire(tx, app)
     return fresh.values

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -14,11 +14,14 @@ from libs.common.bus import Bus
 from libs.common.secrets import Vault
 from services.api.accounts.models import ApiKeyRow
 from services.api.apps.models import AppRow
+from services.api.codex.models import CodexKeyRow
 from services.api.db.database import Database
 from services.api.db.outbox_row import Kind
 from services.api.db.tables import IdempotencyRow, OutboxRow
 from services.api.deployments.models import ReleaseRow
 from services.api.git.models import GitConnectionRow, GitStateRow
+from services.api.notifications.models import NotificationRow
+from services.api.projects.models import ProjectRow
 from services.api.registries.models import RegistryRow
 from services.api.secrets.schemas import KeyUse, Secrets
 from services.api.webhooks.models import WebhookRow
@@ -35,14 +38,41 @@ COLUMNS: tuple[tuple[Columns, Any], ...] = (
     ((GitConnectionRow.id,), GitConnectionRow.login),
     ((GitStateRow.id,), GitStateRow.verifier),
     ((WebhookRow.app_id,), WebhookRow.secret),
+    ((NotificationRow.id,), NotificationRow.sealed),
+    ((CodexKeyRow.user_id,), CodexKeyRow.sealed),
+    ((ProjectRow.id,), ProjectRow.shared_env),
+    ((ReleaseRow.app_id, ReleaseRow.number), ReleaseRow.shared),
 )
 """Primary key and column of what holds one sealed value a row. Those of apps and releases go together: see `rotation`."""
 
 
 class Sealed(msgspec.Struct):
-    """The one field of a `Release` that is sealed."""
+    """The fields of a `Release` that are sealed; `shared` may be empty."""
 
     env: str
+    shared: str = ""
+
+    @property
+    def tokens(self) -> list[str]:
+        return [self.env, self.shared] if self.shared else [self.env]
+
+
+class Guarded(msgspec.Struct):
+    """The one field of a `Front` that is sealed."""
+
+    basic_auth: str = ""
+
+
+class Shown(msgspec.Struct):
+    """What of an entry of `routes` is sealed."""
+
+    front: Guarded | None = None
+
+
+class Certified(msgspec.Struct):
+    """What of an entry of `certificates` is sealed; empty where there is none yet."""
+
+    pem: str = ""
 
 
 class Wish(msgspec.Struct):
@@ -50,6 +80,7 @@ class Wish(msgspec.Struct):
 
     current: Sealed | None = None
     candidate: Sealed | None = None
+    front: Guarded | None = None
 
 
 async def use(db: Database, bus: Bus, vault: Vault) -> Secrets:
@@ -58,22 +89,44 @@ async def use(db: Database, bus: Bus, vault: Vault) -> Secrets:
     async for tokens in _in_sql(db):
         found.update(vault.key_of(token) for token in tokens)
         await asyncio.sleep(0)  # others have their turn
-    wishes = await Bucket(bus, subjects.DESIRED, msgspec.Raw).all()
-    found.update(vault.key_of(token) for key, raw in wishes.items() if key != subjects.COMPLETE_KEY for token in of_wish(raw))
+    for bucket, tokens_of in ON_BUS.items():
+        entries = await Bucket(bus, bucket, msgspec.Raw).all()
+        found.update(vault.key_of(token) for key, raw in entries.items() if key != subjects.COMPLETE_KEY for token in tokens_of(raw))
     keys = [KeyUse(id=name, values=found[number]) for number, name in enumerate(vault.key_ids)]
     return Secrets(keys=keys, unreadable=found[None])
 
 
 def of_wish(raw: bytes | msgspec.Raw) -> list[str]:
     wish = msgspec.json.decode(raw, type=Wish)
-    return [release.env for release in (wish.current, wish.candidate) if release is not None]
+    return [token for release in (wish.current, wish.candidate) if release is not None for token in release.tokens] + _guards(wish.front)
+
+
+def _of_route(raw: msgspec.Raw) -> list[str]:
+    return _guards(msgspec.json.decode(raw, type=Shown).front)
+
+
+def _of_certificate(raw: msgspec.Raw) -> list[str]:
+    pem = msgspec.json.decode(raw, type=Certified).pem
+    return [pem] if pem else []
+
+
+def _guards(front: Guarded | None) -> list[str]:
+    return [front.basic_auth] if front and front.basic_auth else []
+
+
+ON_BUS: dict[str, Callable[[msgspec.Raw], list[str]]] = {
+    subjects.DESIRED: of_wish,
+    subjects.ROUTES: _of_route,
+    subjects.CERTIFICATES: _of_certificate,
+}
+"""What holds sealed values on the bus. Runtime and routers put theirs under the first key when they get it."""
 
 
 async def _in_sql(db: Database) -> AsyncIterator[list[str]]:
     for key, column in COLUMNS:
         async for rows in pages(db, select(*key, column).where(column.is_not(None)), key):
             yield [row[-1] for row in rows]
-    async for rows in pages(db, select(AppRow.id, AppRow.env, AppRow.current, AppRow.candidate), (AppRow.id,)):
+    async for rows in pages(db, select(AppRow.id, AppRow.env, AppRow.basic_auth, AppRow.current, AppRow.candidate), (AppRow.id,)):
         yield [token for row in rows for token in _of_app(row)]
     key = (ReleaseRow.app_id, ReleaseRow.number)
     async for rows in pages(db, select(*key, ReleaseRow.env), key):
@@ -85,9 +138,11 @@ async def _in_sql(db: Database) -> AsyncIterator[list[str]]:
 
 def _of_app(row: Row[Any]) -> Iterator[str]:
     yield row.env
+    if row.basic_auth is not None:
+        yield row.basic_auth
     for release in (row.current, row.candidate):
         if release is not None:
-            yield msgspec.json.decode(release, type=Sealed).env
+            yield from msgspec.json.decode(release, type=Sealed).tokens
 
 
 async def pages(db: Database, query: Select[*tuple[Any, ...]], key: Columns) -> AsyncIterator[list[Row[Any]]]:

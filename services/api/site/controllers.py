@@ -7,6 +7,7 @@ from litestar import Controller, MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.response import File
 
+from services.api.http.given import InPath
 from services.api.http.problems import not_found
 from services.api.openapi.document import build
 from services.api.site import documents, pages
@@ -40,7 +41,7 @@ class SiteController(Controller):
         return Response(pages.START, media_type="text/javascript")
 
     @get("/docs/{name:str}")
-    async def docs_file(self, *, name: str) -> File:
+    async def docs_file(self, *, name: InPath) -> File:
         """Swagger UI as its makers ship it, with its licence."""
         if name not in _FILES:
             raise not_found("file", name)

@@ -37,15 +37,30 @@ class ReplicaStats(Usage, frozen=True, kw_only=True):
 
     replica: str
     container_id: str
+    process: str = "web"
     release: int
     state: ReplicaState
     node: str
 
 
 class Stats(Usage, frozen=True, kw_only=True):
-    """Now, of the whole app: the sums of what is known of `replicas`. `memory_limit` is null when one of them has none."""
+    """Now, of the whole app: the sums of what is known of `replicas`. `memory_limit` is null when one of them has none.
+
+    What passed through the proxy: `requests_per_second` over the last ten seconds or so, `open_requests` now (WebSockets too), answers by
+    class and response times in milliseconds over the last minute. null: no router was heard, or, of times, nothing was answered.
+    """
 
     app_id: str
+    requests_per_second: float | None
+    open_requests: int | None
+    response_time_p50: float | None
+    response_time_p95: float | None
+    response_time_p99: float | None
+    status_1xx: int | None
+    status_2xx: int | None
+    status_3xx: int | None
+    status_4xx: int | None
+    status_5xx: int | None
     replicas: list[ReplicaStats]
 
 

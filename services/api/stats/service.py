@@ -3,24 +3,32 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
+import msgspec
+
 from libs.common.bus import Bus, NoAnswer
-from libs.common.messages.metrics import HistoryAnswer, HistoryQuery, ReplicaSample, StatsAnswer, StatsQuery
+from libs.common.messages.metrics import HistoryAnswer, HistoryQuery, ReplicaSample, StatsAnswer, StatsQuery, TrafficNow
 from services.api.http.problems import Problem
 from services.api.stats.schemas import History, ReplicaStats, Stats
 
 _PATIENCE_SECONDS = 3.0
+_TRAFFIC = tuple(field.name for field in msgspec.structs.fields(TrafficNow) if field.name in Stats.__struct_fields__)
 N = TypeVar("N", int, float)
 
 
 async def now(bus: Bus, app_id: str) -> Stats:
     """`503 stats_unavailable` when no metrics service answers, or its engine does not."""
+    return summed(app_id, await ask(bus, app_id))
+
+
+async def ask(bus: Bus, app_id: str) -> StatsAnswer:
+    """As `now`: the figures as the metrics service has them."""
     try:
         answer = await bus.query("metrics", "stats", StatsQuery(app_id=app_id), StatsAnswer, timeout=_PATIENCE_SECONDS)
     except NoAnswer as error:
         raise _unavailable("the metrics service does not answer now") from error
     if answer.trouble:
         raise _unavailable(answer.trouble)
-    return summed(app_id, answer)
+    return answer
 
 
 async def history(bus: Bus, app_id: str, minutes: int, replica: str | None) -> History:
@@ -50,6 +58,7 @@ def summed(app_id: str, answer: StatsAnswer) -> Stats:
         block_write_bytes=_sum(sample.block_write_bytes for sample in using),
         pids=_sum(sample.pids for sample in using),
         sampled_at=answer.at,
+        **{name: getattr(answer.traffic, name, None) for name in _TRAFFIC},
         replicas=[_replica(sample, answer) for sample in answer.samples],
     )
 
@@ -58,6 +67,7 @@ def _replica(sample: ReplicaSample, answer: StatsAnswer) -> ReplicaStats:
     return ReplicaStats(
         replica=sample.replica,
         container_id=sample.container_id,
+        process=sample.process,
         release=sample.release,
         state=sample.state,
         node=answer.engine_id,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Controller, MediaType, Request, Response, get
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import PathParameter
 from prometheus_client import generate_latest
 
 from services.api.http.catalogue import CATALOGUE, Code
@@ -16,7 +16,7 @@ from services.api.system.schemas import CodePage, Status
 
 _CODES = sorted(CATALOGUE.values(), key=lambda entry: entry.code)
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-CodeName = Annotated[str, Parameter(description="An error code, as in `code` of a problem.")]
+CodeName = Annotated[str, PathParameter(description="An error code, as in `code` of a problem.")]
 
 
 class SystemController(Controller):

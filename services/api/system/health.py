@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common import clock
 from libs.common.messages.ping import Pong
-from libs.common.service import VERSION
+from libs.common.version import VERSION
 from services.api.core import Core
 from services.api.recovery import mode
 from services.api.system.pings import SERVICES, ping_all

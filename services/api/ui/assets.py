@@ -1,5 +1,6 @@
 """The files of the web UI, read once. All of them change their address when one of them changes, so each may be kept for ever."""
 
+import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
@@ -11,15 +12,22 @@ _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=ut
 
 
 class Asset(NamedTuple):
+    """`packed` is the body under gzip."""
+
     body: bytes
     media_type: str
+    packed: bytes
 
 
 @cache
 def assets() -> dict[str, Asset]:
     """By file name: everything but the page itself."""
     paths = sorted(path for path in _FOLDER.iterdir() if path.suffix in _TYPES)
-    return {path.name: Asset(path.read_bytes(), _TYPES[path.suffix]) for path in paths}
+    return {path.name: _asset(path.read_bytes(), _TYPES[path.suffix]) for path in paths}
+
+
+def _asset(body: bytes, media_type: str) -> Asset:
+    return Asset(body, media_type, gzip.compress(body, mtime=0))
 
 
 @cache

@@ -1,7 +1,11 @@
 """The web UI: one page and its files. It has no routes of its own beyond them: it talks to `/api/v1` as every client does."""
 
-from litestar import Controller, MediaType, Response, get
+from typing import Annotated, Any
 
+from litestar import Controller, MediaType, Request, Response, get
+from litestar.params import Parameter
+
+from services.api.http.given import InPath
 from services.api.http.problems import not_found
 from services.api.ui import assets
 
@@ -11,6 +15,7 @@ _CSP = (
 )
 """No inline script, and no text that ever becomes markup: the browser itself refuses `innerHTML`."""
 
+Came = Annotated[str | None, Parameter(max_length=100, description="Of a browser that is back from a git host: what came of it.")]
 _PAGE_HEADERS = {"Content-Security-Policy": _CSP, "Cache-Control": "no-cache", "Cross-Origin-Opener-Policy": "same-origin"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -19,15 +24,19 @@ class UiController(Controller):
     include_in_schema = False
 
     @get("/", media_type=MediaType.HTML)
-    async def home(self) -> Response[bytes]:
-        """Sign in, projects, API keys."""
+    async def home(self, *, git: Came = None) -> Response[bytes]:
+        """The page; its scripts read from the address what to show."""
+        del git
         return Response(assets.page(), media_type=MediaType.HTML, headers=_PAGE_HEADERS)
 
     @get("/ui/{version:str}/{name:str}")
-    async def file(self, *, version: str, name: str) -> Response[bytes]:
-        """A script, a style or a picture. One that is asked for under another version's path comes, but is not kept."""
+    async def file(self, *, request: Request[Any, Any, Any], version: InPath, name: InPath) -> Response[bytes]:
+        """A script, a style or a picture, packed where the browser takes it. One asked for under another version's path is not kept."""
         asset = assets.assets().get(name)
         if asset is None:
             raise not_found("file", name)
         kept = _FOR_EVER if version == assets.version() else "no-store"
-        return Response(asset.body, media_type=asset.media_type, headers={"Cache-Control": kept})
+        headers = {"Cache-Control": kept, "Vary": "Accept-Encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(asset.body, media_type=asset.media_type, headers=headers)
+        return Response(asset.packed, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"})

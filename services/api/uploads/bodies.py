@@ -1,7 +1,7 @@
 """What came as the body of a deploy: JSON, nothing, or the archive of an image. Its first bytes decide where its type does not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from litestar import Request
@@ -28,7 +28,7 @@ async def read(request: Request[Any, Any, Any], spool: Spool, allowed: Allowed, 
     `400 empty_upload`, `400 upload_incomplete`, `400 upload_invalid`, `413`, `415 unsupported_media_type`, `507 disk_full`.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    chunks = _chunks(request)
+    chunks = chunks_of(request)
     if media == MULTIPART:
         return await _take(request, spool, allowed, _file(chunks, request.headers["content-type"]))
     if media in ARCHIVES:
@@ -58,7 +58,7 @@ async def _take(request: Request[Any, Any, Any], spool: Spool, allowed: Allowed,
     return await spool.take(_joined(head, chunks), hashed="idempotency-key" in request.headers)
 
 
-async def _chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+async def chunks_of(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
     """The body as it comes. `400 upload_incomplete` when the client goes away, or sends nothing for two minutes."""
     stream = request.stream()
     while True:

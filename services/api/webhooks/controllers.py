@@ -9,8 +9,8 @@ from services.api.apps import lookup
 from services.api.core import Core
 from services.api.db.tx import Tx
 from services.api.http.bodies import RAW_BODY
+from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
-from services.api.http.principal import Principal
 from services.api.http.problems import Problem, invalid
 from services.api.http.replies import reply
 from services.api.http.strict import Cursor, Limit, check_cursor
@@ -29,7 +29,7 @@ class WebhookController(Controller):
     tags = ("Webhooks",)
 
     @post("/webhooks/github", status_code=202, opt={RAW_BODY: True}, request_max_body_size=_LARGEST)
-    async def receive_github(self, *, request: Request[Any, Any, Any], core: Core) -> Received:
+    async def receive_github(self, *, request: Request[Any, Any, Any], core: TheCore) -> Received:
         """Take a delivery for every app that is built from its repository, signed with DOCKUP_GITHUB_WEBHOOK_SECRET."""
         came = await _came(request, "github")
         app_ids = await service.apps_of(core, repo_of(came.body))
@@ -39,7 +39,7 @@ class WebhookController(Controller):
         return await _receive(request, core, came, app_ids)
 
     @post("/webhooks/apps/{app:str}/{provider:str}", status_code=202, opt={RAW_BODY: True}, request_max_body_size=_LARGEST)
-    async def receive_for_app(self, *, request: Request[Any, Any, Any], core: Core, app: str, provider: str) -> Received:
+    async def receive_for_app(self, *, request: Request[Any, Any, Any], core: TheCore, app: InPath, provider: InPath) -> Received:
         """Take a delivery for one app, signed with the secret of its webhook."""
         if provider not in PROVIDERS:
             raise Problem("not_found", f"There is no webhook of {provider!r}; there are {', '.join(PROVIDERS)}.")
@@ -50,7 +50,7 @@ class WebhookController(Controller):
         return await _receive(request, core, came, [app_id])
 
     @get("/apps/{app:str}/webhook", guards=[scope("write")])
-    async def get_webhook(self, *, core: Core, principal: Principal, app: str) -> Webhook:
+    async def get_webhook(self, *, core: TheCore, principal: ThePrincipal, app: InPath) -> Webhook:
         """The app's webhook: whether it is there, and what to put in by hand where it is not."""
         async with core.db.begin() as tx:
             row = await lookup.to_change(tx, principal, app, "write")
@@ -58,7 +58,7 @@ class WebhookController(Controller):
 
     @get("/apps/{app:str}/webhook/deliveries", guards=[scope("read")])
     async def list_deliveries(
-        self, *, core: Core, principal: Principal, app: str, limit: Limit = 50, cursor: Cursor = None
+        self, *, core: TheCore, principal: ThePrincipal, app: InPath, limit: Limit = 50, cursor: Cursor = None
     ) -> DeliveryPage:
         """What came, and what became of it; the newest first."""
         check_cursor(cursor, "dlv_")
@@ -68,7 +68,7 @@ class WebhookController(Controller):
 
     @post("/apps/{app:str}/webhook/deliveries/{delivery_id:str}/redeliver", status_code=202, guards=[scope("deploy")])
     async def redeliver(
-        self, *, request: Request[Any, Any, Any], core: Core, principal: Principal, app: str, delivery_id: str
+        self, *, request: Request[Any, Any, Any], core: TheCore, principal: ThePrincipal, app: InPath, delivery_id: InPath
     ) -> Response[Delivery]:
         """Judge a kept delivery once more, by the settings as they are now."""
 

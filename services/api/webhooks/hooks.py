@@ -6,7 +6,8 @@ import structlog
 
 from services.api.apps.models import AppRow
 from services.api.core import Core
-from services.api.git import tokens, tries
+from services.api.db import tries
+from services.api.git import tokens
 from services.api.git.connecting import connection_of
 from services.api.git.github.client import Away, Refused
 from services.api.webhooks import service

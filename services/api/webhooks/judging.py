@@ -6,13 +6,14 @@ What a killed process left is found in its rows.
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
 from libs.common import clock
+from services.api.db.passing import passes
 from services.api.webhooks import receive
 from services.api.webhooks.models import DeliveryRow
 from services.api.webhooks.receive import RECEIVED, Signed
@@ -26,6 +27,8 @@ _PATIENCE = 0.05
 _QUIET = 0.015
 """Seconds without a new delivery before one is judged: that takes longer than taking one."""
 _LONGEST_WAIT = 2.0
+_TOGETHER = 50
+"""Deliveries that are written down in one transaction."""
 _LEFT_AFTER = timedelta(seconds=5)
 _TAKEN_UP_WITHIN = timedelta(days=1)
 """An older push is nothing to deploy any more."""
@@ -35,18 +38,27 @@ _FAILED = "failed: Dockup itself failed; have it judged again"
 logger = structlog.get_logger()
 
 
+class _Coming(NamedTuple):
+    """A delivery that is to be written down; `kept` is what its sender waits for."""
+
+    app_id: str
+    signed: Signed
+    kept: "asyncio.Future[Delivery]"
+
+
 class Judge:
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[str] = asyncio.Queue()
         self._last = 0.0
         self._hurries = False
         self._asked: dict[str, asyncio.Future[Delivery]] = {}
+        self._coming: list[_Coming] = []
+        self._keeping: asyncio.Task[None] | None = None
 
     async def receive(self, core: "Core", app_id: str, signed: Signed) -> Delivery:
         """Keep it, which is all that the sender waits for; with its verdict where that is there soon."""
         self._last = time.monotonic()
-        async with core.db.begin() as tx:
-            kept = await receive.accept(tx, app_id, signed)
+        kept = await self._keep(core, app_id, signed)
         if kept.verdict != RECEIVED:
             return kept
         if not self._waiting.empty():  # many come at once
@@ -57,6 +69,21 @@ class Judge:
         done, _ = await asyncio.wait([future], timeout=_PATIENCE)
         self._asked.pop(kept.id, None)
         return future.result() if done else kept
+
+    async def _keep(self, core: "Core", app_id: str, signed: Signed) -> Delivery:
+        """Write it down with all that came while the ones before were written: the disk is waited for once for them together."""
+        coming = _Coming(app_id, signed, asyncio.get_running_loop().create_future())
+        self._coming.append(coming)
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.create_task(self._keep_all(core))
+        return await coming.kept
+
+    async def _keep_all(self, core: "Core") -> None:
+        while self._coming:
+            together, self._coming = self._coming[:_TOGETHER], self._coming[_TOGETHER:]
+            if not await _kept(core, together):
+                for each in together:
+                    await _kept(core, [each])
 
     async def run(self, core: "Core") -> None:
         """Until cancelled."""
@@ -95,10 +122,10 @@ class Judge:
         try:
             async with core.db.begin() as tx:
                 judged = await receive.judge(core, tx, row_id)
-        except (DBAPIError, TimeoutError, OSError) as error:  # the database's own trouble, which passes
-            logger.warning("webhook.not_judged", delivery_id=row_id, error=str(error))
-            return
-        except Exception:
+        except Exception as error:
+            if _passes(error):
+                logger.warning("webhook.not_judged", delivery_id=row_id, error=str(error))
+                return
             logger.exception("webhook.failed", delivery_id=row_id)
             await self._fail(core, row_id)
             return
@@ -113,3 +140,26 @@ class Judge:
                 await tx.connection.execute(update(DeliveryRow).where(DeliveryRow.id == row_id).values(verdict=_FAILED))
         except Exception as error:  # noqa: BLE001 - it is found again in its row
             logger.warning("webhook.not_judged", delivery_id=row_id, error=str(error))
+
+
+def _passes(error: Exception) -> bool:
+    """Whether another try may go well; the database never takes what is wrong with the delivery itself."""
+    return passes(error) if isinstance(error, DBAPIError) else isinstance(error, (TimeoutError, OSError))
+
+
+async def _kept(core: "Core", together: list[_Coming]) -> bool:
+    """Whether they are written down, or the one that is not was told why."""
+    try:
+        async with core.db.begin() as tx:
+            found = [await receive.accept(tx, each.app_id, each.signed) for each in together]
+    except Exception as error:  # noqa: BLE001 - each sender is told
+        if len(together) > 1:
+            logger.info("webhook.one_by_one", error=str(error) or type(error).__name__)
+            return False
+        if not together[0].kept.done():
+            together[0].kept.set_exception(error)
+        return True
+    for each, delivery in zip(together, found, strict=True):
+        if not each.kept.done():
+            each.kept.set_result(delivery)
+    return True

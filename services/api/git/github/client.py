@@ -4,16 +4,20 @@ Import this module late: with httpx and authlib it takes memory that an installa
 """
 
 import time
+import warnings
 from typing import Any
 
 import httpx
 import msgspec
 from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from libs.common.errors import DockupError
 from services.api.git.github.server import Server
+
+with warnings.catch_warnings(record=True):
+    # It says at every import that it would rather have httpx2, which nothing else here speaks.
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 SCOPES = "repo read:user"
 _SECONDS = 10.0

@@ -4,16 +4,15 @@ import { get, isOver, post } from "./api.js";
 import { busy, button, h, icon, say, write } from "./dom.js";
 import { DeploymentView, ENDED } from "./deployment.js";
 import { alert } from "./forms.js";
-import { capital, megabytes, percent, words } from "./format.js";
+import { megabytes, percent, words } from "./format.js";
+import { showState } from "./state.js";
 
 const LOOK = 400;
-const BAD = new Set(["deploy_failed", "crash_loop", "unhealthy", "engine_unreachable"]);
-/** Reasons that the word before them says already. */
-const PLAIN = new Set(["stopped_by_user"]);
 
 export class AppRow {
   constructor(app) {
-    this.name = h("h3", { id: `h-${app.id}` });
+    this.title = h("a");
+    this.name = h("h3", { id: `h-${app.id}` }, this.title);
     this.state = h("span.state", {}, h("span.dot"), h("span"));
     this.link = h("a.url", { target: "_blank", rel: "noopener" });
     this.detail = h("p.detail", { hidden: true });
@@ -56,14 +55,10 @@ export class AppRow {
         this.app.status_reason !== app.status_reason ||
         this.app.current_deployment_id !== app.current_deployment_id);
     this.app = app;
-    const bad = BAD.has(app.status_reason);
-    write(this.name, app.name);
+    write(this.title, app.name);
+    this.title.href = `#/apps/${app.slug}`;
     write(this.more.lastChild, `Details of ${app.name}`);
-    this.state.dataset.kind = bad ? "failed" : app.status;
-    write(
-      this.state.lastChild,
-      capital(app.status) + (app.status_reason && !PLAIN.has(app.status_reason) ? ` · ${words(app.status_reason)}` : ""),
-    );
+    showState(this.state, app);
     this.link.href = app.url;
     this.link.dataset.live = String(app.status === "running");
     write(this.link, app.url);

@@ -14,13 +14,13 @@ const ICONS = {
   alert: "M8 5v3.6M8 11v.1M8 1.8l6.6 11.7H1.4z",
 };
 
-/** `h("p.muted.small", { id: "x", onclick: f }, "text", node, [more])`; null and false are left out. */
+/** `h("p.muted.small", { id: "x", onclick: f }, "text", node, [more])`, lists in lists too; null and false are left out. */
 export function h(spec, attributes = {}, ...children) {
   const [tag, ...classes] = spec.split(".");
   const element = document.createElement(tag);
   if (classes.length) element.className = classes.join(" ");
   for (const [name, value] of Object.entries(attributes)) set(element, name, value);
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -32,14 +32,16 @@ function set(element, name, value) {
 
 /** A drawing beside words; it says nothing by itself. */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
+  const svg = draw("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" });
+  svg.append(draw("path", { d: ICONS[name] }));
   return svg;
+}
+
+/** An element of a drawing. */
+export function draw(tag, attributes) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
 }
 
 export const logo = () => h("img", { src: new URL("logo.svg", import.meta.url).href, alt: "", width: 28, height: 28 });

@@ -23,7 +23,7 @@ export const time = (at) => h("time", { datetime: at, title: EXACT.format(new Da
 
 /** What was just now is so no longer. */
 export function age() {
-  for (const each of document.querySelectorAll("time")) write(each, ago(each.dateTime));
+  for (const each of document.querySelectorAll("time:not(.at)")) write(each, ago(each.dateTime));
 }
 
 export const duration = (ms) => {
@@ -40,9 +40,17 @@ export const megabytes = (value) => {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} MB`;
 };
 
+export const bytes = (value) => (value < 1024 * 1024 ? `${(value / 1024).toFixed(1)} kB` : megabytes(value / 1024 / 1024));
+
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** `never_deployed` → `never deployed`. */
 export const words = (code) => code.replaceAll("_", " ");
 
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+/** A command as a POSIX shell would write it. */
+export const spoken = (command) => command.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+
+/** A replica by its process and its place, without the app: `web r3.0-1`. */
+export const place = ({ replica, process }) => `${process} ${replica.split(`-${process}-`).at(-1)}`;

@@ -9,26 +9,57 @@ const newId = (stem) => `${stem}-${(last += 1)}`;
 /** Codes that are about one field although their answer has no pointer. */
 const ABOUT = { slug_taken: "slug" };
 
-/** A labelled input. `read` turns its text into the value of the body; `undefined` leaves the field out. */
-export function field(name, label, { hint = "", read = (text) => text, ...attributes } = {}) {
+const asIs = (text) => text;
+const plain = (value) => String(value ?? "");
+
+/** A labelled input. `read` turns its text into the value of the body, `write` a value into its text; `undefined` leaves the field out. */
+export function field(name, label, { hint = "", read = asIs, write = plain, ...attributes } = {}) {
   const id = newId(name);
-  return made(name, label, h("input", { id, name, autocomplete: "off", ...attributes }), { hint, read });
+  return made(name, label, h("input", { id, name, autocomplete: "off", ...attributes }), { hint, read, write });
 }
 
 /** A choice out of a few: `[[value, text], …]`. */
-export function select(name, label, options, { hint = "", read = (text) => text, ...attributes } = {}) {
+export function select(name, label, options, { hint = "", read = asIs, write = plain, ...attributes } = {}) {
   const choices = options.map(([value, text]) => h("option", { value }, text));
-  return made(name, label, h("select", { id: newId(name), name, ...attributes }, choices), { hint, read });
+  return made(name, label, h("select", { id: newId(name), name, ...attributes }, choices), { hint, read, write });
 }
 
-function made(name, label, input, { hint, read }) {
+/** Text of several lines. */
+export function area(name, label, { hint = "", read = asIs, write = plain, ...attributes } = {}) {
+  const input = h("textarea", { id: newId(name), name, autocomplete: "off", spellcheck: "false", ...attributes });
+  return made(name, label, input, { hint, read, write });
+}
+
+/** Yes or no. */
+export function check(name, label, { checked = false, hint = "", write = (value) => (value ? "yes" : "no"), ...attributes } = {}) {
+  const input = h("input", { type: "checkbox", id: newId(name), name, checked, ...attributes });
+  const hinted = h("p.hint", { id: `${input.id}-hint` }, hint);
+  const error = h("p.error", { id: `${input.id}-error`, hidden: true });
+  input.setAttribute("aria-describedby", `${hinted.id} ${error.id}`);
+  const root = h("div.field", {}, h("label.tick", { for: input.id }, input, h("span", {}, label)), hinted, error);
+  const text = () => (input.checked ? "yes" : "no");
+  const fill = (wanted) => (input.checked = wanted === "yes");
+  return { name, label, input, root, value: () => input.checked, text, write, fill, ...complaints(input, error) };
+}
+
+/** A whole or broken number as one, an empty field as `empty`; anything else goes as it is, and the API says what it takes. */
+export const number = (empty) => (text) => {
+  const plain = text.trim();
+  return plain === "" ? empty : /^\d+(\.\d+)?$/.test(plain) ? Number(plain) : text;
+};
+
+function made(name, label, input, { hint, read, write }) {
   const hinted = h("p.hint", { id: `${input.id}-hint` }, hint);
   const error = h("p.error", { id: `${input.id}-error`, hidden: true });
   input.setAttribute("aria-describedby", `${hinted.id} ${error.id}`);
   return {
     name,
+    label,
     input,
     hinted,
+    write,
+    text: () => input.value,
+    fill: (text) => (input.value = text),
     root: h("div.field", {}, h("label", { for: input.id }, label), input, hinted, error),
     value: () => read(input.value),
     ...complaints(input, error),
@@ -73,7 +104,7 @@ export function alert() {
     root,
     /** `details` empty: they stand beside their fields, and only what to do next is left to say. */
     show(problem, details = [problem.detail]) {
-      const trace = problem.status >= 500 && h("p.small", {}, `${problem.code} · ${problem.request_id}`);
+      const trace = h("p.small", {}, problem.status >= 500 ? `${problem.code} · ${problem.request_id}` : problem.code);
       root.replaceChildren(
         icon("alert"),
         h("div", {}, ...details.map((each) => h("p", {}, h("strong", {}, each))), h("p", {}, problem.hint), trace),
@@ -85,10 +116,13 @@ export function alert() {
   };
 }
 
-/** A form over `fields`; `send(body)` does it. What the API finds wrong stands beside the field that it names. */
-export function form({ fields, label, send, before = [], after = [] }) {
+/**
+ * A form over `fields`; `send(body)` does it. What the API finds wrong stands beside the field that it names.
+ * `within`: the pointer of the object that the fields are part of, now or when asked. `note` stands before the buttons.
+ */
+export function form({ fields, label, send, before = [], after = [], note = [], columns = false, danger = false, within = "" }) {
   const top = alert();
-  const submit = button(label, { kind: "primary", type: "submit" });
+  const submit = button(label, { kind: danger ? "danger" : "primary", type: "submit" });
   const body = () => Object.fromEntries(fields.map((each) => [each.name, each.value()]).filter(([, value]) => value !== undefined));
   const root = h(
     "form",
@@ -101,20 +135,21 @@ export function form({ fields, label, send, before = [], after = [] }) {
           try {
             await send(body());
           } catch (problem) {
-            complain(fields, top, problem);
+            complain(fields, top, problem, typeof within === "function" ? within() : within);
           }
         });
       },
     },
     before,
-    fields.map((each) => each.root),
+    h(columns ? "div.pair" : "div", {}, fields.map((each) => each.root)),
     top.root,
+    note,
     h("div.actions", {}, after, submit),
   );
   return root;
 }
 
-function complain(fields, top, problem) {
+function complain(fields, top, problem, within) {
   if (isOver(problem)) return;
   const about = fields.find((each) => each.name === ABOUT[problem.code]);
   if (about) {
@@ -125,7 +160,7 @@ function complain(fields, top, problem) {
   const elsewhere = problem.errors.length ? [] : [problem.detail];
   const failed = [];
   for (const { pointer, detail } of problem.errors) {
-    const found = fields.find((each) => each.name === pointer.split("/")[1]);
+    const found = fields.find((each) => `${pointer}/`.startsWith(`${within}/${each.name}/`));
     if (found) failed.push(found);
     else elsewhere.push(`${pointer}: ${detail}`);
     found?.fail(detail);
@@ -143,7 +178,7 @@ export function dialog(title, fill) {
   root.append(h("div.head", {}, heading, cross), ...fill(close));
   document.body.append(root);
   root.showModal();
-  (root.querySelector("[autofocus]") ?? root.querySelector("form input, form select") ?? heading).focus();
+  (root.querySelector("[autofocus]") ?? root.querySelector("form :is(input, select, textarea)") ?? heading).focus();
   return root;
 }
 

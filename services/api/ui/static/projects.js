@@ -1,16 +1,13 @@
 /** Projects with their apps, as they are now. */
 
-import { all, get, isOver, post, session } from "./api.js";
-import { AppRow } from "./app-row.js";
+import { all, get, isOver, post } from "./api.js";
 import { button, command, h, say, write } from "./dom.js";
 import { cancel, dialog, field, form } from "./forms.js";
-import { count, words } from "./format.js";
-import { newApp } from "./new-app.js";
+import { count } from "./format.js";
+import { oneCall, Section } from "./project-section.js";
 
 const EVERY = 2000;
 const MANY = 8;
-const MAY_MAKE = new Set(["owner", "maintainer"]);
-const MAY_DEPLOY = new Set(["owner", "maintainer", "deployer"]);
 
 export function projectsPage(root) {
   const page = new Projects(root);
@@ -64,7 +61,7 @@ class Projects {
       this.trouble.hidden = true;
     } catch (problem) {
       if (isOver(problem) || this.stopped) return;
-      write(this.trouble, `${problem.detail} ${problem.hint} What is shown may be old.`);
+      write(this.trouble, `${problem.detail} ${problem.hint} What is shown may be old. (${problem.code})`);
       this.trouble.hidden = false;
     }
   }
@@ -126,67 +123,6 @@ class Projects {
   }
 }
 
-class Section {
-  constructor(project, page) {
-    this.rows = new Map();
-    this.heading = h("h2", { id: `h-${project.id}` });
-    this.role = h("span.tag", { hidden: true });
-    this.tally = h("span.muted.small");
-    this.make = button("New app", { symbol: "plus", "aria-describedby": this.heading.id });
-    this.make.addEventListener("click", () =>
-      newApp(this.project, page.status, (app) => page.refresh().then(() => this.rows.get(app.id)?.focus())),
-    );
-    this.list = h("ul.rows");
-    this.way = h("div", {}, h("p", {}, "Make one here, or deploy from a terminal:"), command(oneCall(page.status, project.name)));
-    this.none = h("div.none", { hidden: true }, h("p", {}, h("strong", {}, "No apps yet.")), this.way);
-    this.root = h(
-      "section.card.project",
-      { "aria-labelledby": this.heading.id },
-      h("div.head", {}, this.heading, this.role, this.tally, this.make),
-      this.list,
-      this.none,
-    );
-  }
-
-  update(project, apps) {
-    this.project = project;
-    const role = project.role ?? (session.current?.user.role === "admin" ? "owner" : "viewer");
-    write(this.heading, project.name);
-    write(this.role, words(role));
-    this.role.hidden = role === "owner";
-    this.make.hidden = this.way.hidden = !MAY_MAKE.has(role);
-    write(this.tally, apps.length ? count(apps.length, "app") : "");
-    this.none.hidden = apps.length > 0;
-    const known = new Set(apps.map((app) => app.id));
-    for (const [id, row] of this.rows) {
-      if (known.has(id)) continue;
-      row.stop();
-      row.root.remove();
-      this.rows.delete(id);
-    }
-    for (const app of apps) this.row(app).update(app, { mayDeploy: MAY_DEPLOY.has(role), only: apps.length === 1 });
-  }
-
-  row(app) {
-    let found = this.rows.get(app.id);
-    if (!found) {
-      found = new AppRow(app);
-      this.rows.set(app.id, found);
-      this.list.append(found.root);
-    }
-    return found;
-  }
-
-  filter(text) {
-    const shown = [...this.rows.values()].filter((row) => row.filter(text)).length;
-    this.root.hidden = text !== "" && shown === 0;
-  }
-
-  stop() {
-    for (const row of this.rows.values()) row.stop();
-  }
-}
-
 const nothingYet = (status, make) =>
   h(
     "section.card.first",
@@ -205,13 +141,3 @@ const nothingYet = (status, make) =>
       h("a.button.quiet", { href: "#/api-keys" }, "API Keys"),
     ),
   );
-
-/** From nothing to live; the name is quoted for JSON and for the shell. */
-function oneCall(status, project) {
-  const body = JSON.stringify({ create: true, project, image: "nginx:alpine", internal_port: 80 }).replaceAll("'", "'\\''");
-  return [
-    `curl -X POST "${status.url}/api/v1/deploy/my-app?wait=60" \\`,
-    `  -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\`,
-    `  -d '${body}'`,
-  ].join("\n");
-}

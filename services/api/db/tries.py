@@ -1,4 +1,4 @@
-"""Rows of what GitHub is still to be told or asked, tried until it is done: each by one process at a time, with growing gaps."""
+"""Rows of what somebody outside is still to be told or asked, tried until it is done: each by one process at a time, with growing gaps."""
 
 import time
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from services.api.db.database import Database
 
 T = TypeVar("T")
 _HELD_SECONDS = 60.0
-"""How long a row is one process's own; longer than any call of GitHub."""
+"""How long a row is one process's own; longer than any call of GitHub or of a hook."""
 _FIRST, _LONGEST = 1.0, 900.0
 MOST = 50
 """Rows that are taken at a time."""
@@ -23,15 +23,15 @@ async def due(db: Database, kind: type[T], *where: Any) -> list[T]:  # noqa: ANN
         return list((await session.execute(query)).scalars())
 
 
-async def claim(db: Database, row: Any) -> bool:  # noqa: ANN401 - a row with `next_at`
-    """Whether this process has it now; `next_at` of the row in hand is then what stands in the table."""
+async def claim(db: Database, row: Any, when: str = "next_at") -> bool:  # noqa: ANN401 - a row with a time of its next try
+    """Whether this process has it now; `when`, the column of its time, is in the row in hand then what stands in the table."""
     kind = type(row)
     key = kind.__table__.primary_key.columns
     mine = [column == getattr(row, column.name) for column in key]
     until = time.time() + _HELD_SECONDS
     async with db.begin() as tx:
-        took = await tx.connection.execute(update(kind).where(*mine, kind.next_at == row.next_at).values(next_at=until))
-    row.next_at = until
+        took = await tx.connection.execute(update(kind).where(*mine, getattr(kind, when) == getattr(row, when)).values({when: until}))
+    setattr(row, when, until)
     return bool(took.rowcount == 1)
 
 
