@@ -26,7 +26,7 @@ BUSYBOX = Path("/bin/busybox")
 PORT = 8080
 
 _ELF_MACHINE = 18
-_LABEL = "dockup-test.source"
+LABEL = "dockup-test.source"
 _COMPILE = ("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-pthread", "-o")
 _LINKS = ("sh", "cat", "echo", "env", "id", "ls", "ps", "sleep", "touch", "true")
 
@@ -85,7 +85,7 @@ def bare() -> str:
 def foreign() -> str:
     """Its program is one for another processor, and the image says so."""
     reference = "dockup-test/foreign:1"
-    with _alone():
+    with alone():
         if not _is_there(reference):
             client().load_image(_archive(reference, _files(), "s390x"))
     return reference
@@ -113,25 +113,31 @@ def client() -> docker.APIClient:
 @cache
 def _made(name: str, *command: str, entry_point: str = "/web") -> str:
     reference = f"dockup-test/{name}:1"
-    with _alone():
+    with alone():
         if not _is_there(reference):
             words = ", ".join(f'"{word}"' for word in command)
             entry = f'["{entry_point}"]' if entry_point else "[]"
-            changes = [f"ENTRYPOINT {entry}", f"CMD [{words}]", f"EXPOSE {PORT}", "ENV PATH=/bin", f"LABEL {_LABEL}={_source()}"]
+            changes = [f"ENTRYPOINT {entry}", f"CMD [{words}]", f"EXPOSE {PORT}", "ENV PATH=/bin", f"LABEL {LABEL}={_source()}"]
             client().import_image_from_data(_files(), repository=f"dockup-test/{name}", tag="1", changes=changes)
     return reference
 
 
 def _is_there(reference: str) -> bool:
+    return source_of(reference) == _source()
+
+
+def source_of(reference: str) -> str | None:
+    """What an image that is here says it was made from."""
     try:
         found = client().inspect_image(reference)
     except docker.errors.ImageNotFound:
-        return False
-    return (found["Config"]["Labels"] or {}).get(_LABEL) == _source()
+        return None
+    source: str | None = (found["Config"]["Labels"] or {}).get(LABEL)
+    return source
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Test processes side by side make an image once."""
     with (Path(tempfile.gettempdir()) / "dockup-test-images.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -166,7 +172,7 @@ def _archive(reference: str, layer: bytes, architecture: str) -> bytes:
     config = {
         "architecture": architecture,
         "os": "linux",
-        "config": {"Entrypoint": ["/foreign"], "Labels": {_LABEL: _source()}},
+        "config": {"Entrypoint": ["/foreign"], "Labels": {LABEL: _source()}},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"]}]

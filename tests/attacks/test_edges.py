@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.edge.conftest import Api, api, settings  # noqa: F401 - fixtures of this module too
+from tests.integration.edge.conftest import Api, api, quick_passwords, server, settings  # noqa: F401 - fixtures of this module too
 from tests.integration.edge.test_edge import problem
 
 JSON = {"Content-Type": "application/json"}

@@ -1,6 +1,7 @@
 """Each operation of the OpenAPI document, with each token that must not have it: the status is the contract's, and nothing changes."""
 
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,10 +9,11 @@ import httpx
 import pytest
 
 from services.api.http.principal import SCOPES
-from tests.integration.edge.conftest import Api, running, settings  # noqa: F401 - `settings` is a fixture of this module too
+from tests.integration.edge.conftest import Api, quick_passwords, running, server, settings  # noqa: F401 - fixtures of this module too
 
 Json = dict[str, Any]
-_OF_NOBODY = dict.fromkeys(("user_id", "connection_id", "delivery_id"), "none_" + "0" * 32)
+_OF_NOBODY = "none_" + "0" * 32
+"""Stands where a path names something that Ada has none of."""
 _OWN = {"logOut", "changePassword", "getMe"}
 """What concerns the token's own user alone."""
 
@@ -29,7 +31,7 @@ class Tenants:
 
     async def ask(self, client: httpx.AsyncClient, method: str, path: str, operation: Json, **more: Any) -> httpx.Response:
         """The operation with the example of its body."""
-        url = re.sub(r"\{(\w+)\}", lambda match: {**_OF_NOBODY, **self.ids}[match[1]], path)
+        url = re.sub(r"\{(\w+)\}", lambda match: self.ids.get(match[1], _OF_NOBODY), path)
         return await client.request(method, url, **_body(operation), **more)
 
     async def seen(self) -> list[str]:
@@ -160,5 +162,5 @@ async def _expect_nothing(tenants: Tenants, client: httpx.AsyncClient, method: s
     elif method == "get":
         assert answer.status_code == 200, where
     foreign = [tenants.ids[name] for name in ("project_id", "deployment_id", "key_id", "registry_id")]
-    asked = path.format_map({**_OF_NOBODY, **tenants.ids})
+    asked = path.format_map(defaultdict(lambda: _OF_NOBODY, tenants.ids))
     assert not [each for each in foreign if each in answer.text and each not in asked], where

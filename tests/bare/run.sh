@@ -4,25 +4,20 @@
 #   tests/bare/run.sh [COMMAND…]     default: inside.sh, the proof; `tests/bare/run.sh .ci/run` tries CI there
 #
 # Needs root, debootstrap, git, iproute2 and iptables. DOCKUP_BARE_BASE: where the bootstrapped base is kept for the next run
-# (default: a cache folder in /var/tmp). DOCKUP_BARE_KEEP=1 leaves the machine's folder there and says where it is.
+# (default: a cache folder in /var/tmp); it may be another system's, such as Ubuntu 24.04's, made by
+# `debootstrap --variant=minbase --components=main,universe noble FOLDER http://archive.ubuntu.com/ubuntu`.
+# DOCKUP_BARE_KEEP=1 leaves the machine's folder there and says where it is.
 set -euo pipefail
 
 checkout=$(git -C "$(dirname "$(readlink -f "$0")")" rev-parse --show-toplevel)
 base=${DOCKUP_BARE_BASE:-/var/tmp/dockup-bare-base}
-id=$((RANDOM % 200 + 20))
-name=dkbare$id
-outside=10.215.$id.1
-inside=10.215.$id.2
 root=
+source "$checkout/tests/bare/network.sh"
 say() { printf '%s\n' "bare: $*" >&2; }
 
 cleanup() {
     set +e
-    ip netns del "$name" 2>/dev/null
-    ip link del "$name" 2>/dev/null
-    iptables -t nat -D POSTROUTING -s "$inside" -j MASQUERADE 2>/dev/null
-    iptables -D FORWARD -i "$name" -j ACCEPT 2>/dev/null
-    iptables -D FORWARD -o "$name" -j ACCEPT 2>/dev/null
+    disconnect
     if [[ -n ${DOCKUP_BARE_KEEP:-} ]]; then say "kept $root"; elif [[ -n $root ]]; then rm -rf --one-file-system "$root"; fi
 }
 
@@ -38,24 +33,10 @@ make_machine() {
     chmod 755 "$root"
     cp -a --reflink=auto "$base/." "$root/"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    [[ -s $root/etc/hosts ]] || printf '%s\n' '127.0.0.1 localhost' '::1 localhost ip6-localhost' >"$root/etc/hosts" # an installer writes it
     mkdir -p "$root/usr/local/share/ca-certificates"
     cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
     git clone --quiet --no-hardlinks "$checkout" "$root/opt/dockup"
-}
-
-connect() {
-    ip netns add "$name"
-    ip link add "$name" type veth peer name eth0 netns "$name"
-    ip addr add "$outside/30" dev "$name"
-    ip link set "$name" up
-    ip -n "$name" addr add "$inside/30" dev eth0
-    ip -n "$name" link set lo up
-    ip -n "$name" link set eth0 up
-    ip -n "$name" route add default via "$outside"
-    sysctl -qw net.ipv4.ip_forward=1
-    iptables -t nat -A POSTROUTING -s "$inside" -j MASQUERADE
-    iptables -I FORWARD -i "$name" -j ACCEPT
-    iptables -I FORWARD -o "$name" -j ACCEPT
 }
 
 # Everything inside ends with the first process of its pid namespace; the mounts end with its mount namespace.
@@ -71,14 +52,19 @@ enter() {
     nsenter --net="/run/netns/$name" unshare --mount --propagation private --pid --fork --kill-child \
         sh -euc '
             root=$1; shift
-            mount --bind "$root" "$root" # the engine unpacks images only where / is a mount point
+            mount --bind "$root" "$root" # pivot_root and the engine want a mount point
             mount -t proc proc "$root/proc"
-            mount --rbind /sys "$root/sys"
+            mount -t sysfs sysfs "$root/sys" # of this network namespace
+            mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
             mount --rbind /dev "$root/dev"
             mount -t tmpfs -o mode=755 tmpfs "$root/run"
             mkdir "$root/run/lock"
             mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-            exec chroot "$root" env -i "$@"
+            # Not chroot alone: a container would begin at the root of this namespace, which would still be that of the other machine.
+            mkdir "$root/.old"
+            cd "$root"
+            pivot_root . .old
+            exec chroot . sh -euc "umount -l /.old; rmdir /.old; exec env -i \"\$@\"" sh "$@"
         ' sh "$root" "${settings[@]}" sh -euc 'cd /opt/dockup; exec "$@"' sh "$@"
 }
 

@@ -5,7 +5,8 @@ import time
 
 import httpx
 
-from services.metrics.history.recorder import OF_APP, Row
+from libs.common.messages.router import AppTraffic
+from services.metrics.history.recorder import OF_APP, Row, TrafficRow
 from services.metrics.history.store import Store
 from tests.bench.bench import App
 from tests.bench.results import Figures, median, p95
@@ -53,10 +54,12 @@ def _fill(stack: Stack, app_id: str) -> tuple[float, float]:
         for each in ids
         for replica in ("dk-web-r1.0-0", OF_APP)
     ]
+    passed = [AppTraffic(app_id=each, requests=300, status_2xx=300, times=(100, 100, 50, 50, *(0,) * 10)) for each in ids]
+    traffic = [TrafficRow(app_id=each.app_id, seconds=_STEP, passed=each) for each in passed]
     now = time.time()
     started = time.perf_counter()
     for ago in range(_DAY, 0, -_STEP):
-        store.add(now - ago, rows)
+        store.add(now - ago, rows, traffic)
     took = (time.perf_counter() - started) * 1000 / (_DAY / _STEP)
     store.close()
     return round(took, 2), round(path.stat().st_size / 1e6, 1)

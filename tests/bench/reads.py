@@ -15,6 +15,7 @@ import httpx
 from libs.supervisor import settings
 from tests.bench import server
 from tests.bench.results import ROOT, Figures
+from tests.servers.ports import free_port
 from tests.stack import Stack
 
 APPS = 50
@@ -70,7 +71,7 @@ async def _quiet(api: httpx.AsyncClient) -> None:
 @asynccontextmanager
 async def _server(stack: Stack) -> AsyncIterator[int]:
     """One API instance more, of the same stack."""
-    port = stack.api_port + 1
+    port = free_port()
     given = settings.service_environment("api", stack.home, stack.home.load(), {**os.environ, "DOCKUP_HOME": str(stack.home.root)})
     with (stack.home.logs / "bench-api.log").open("wb") as output:
         process = await asyncio.create_subprocess_exec(

@@ -12,8 +12,9 @@ from typing import Any
 import docker
 import httpx
 
+from tests.servers.ports import free_ports
 from tests.stack.clients import browser
-from tests.stack.dockup import ROOT, _free_ports, _pool
+from tests.stack.dockup import ROOT, _pool
 from tests.stack.leftovers import DOCKER_HOST, Leftovers
 
 _MINUTES = 60.0
@@ -24,7 +25,7 @@ class Server:
 
     def __init__(self, folder: Path, base: str) -> None:
         self.project = f"dockup-test-{secrets.token_hex(4)}"
-        http, self.https_port, api, nats = _free_ports(4)
+        http, self.https_port, api, nats = free_ports(4)
         self._folder = folder
         self._environ = {
             **{name: text for name, text in os.environ.items() if not name.startswith("DOCKUP_")},

@@ -4,13 +4,21 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from playwright.async_api import Error, Locator, Page, Route, async_playwright
+from playwright.async_api import Error, Locator, Page, Route, async_playwright, expect
 
 from tests.stack import Stack
 from tests.stack.dockup import PASSWORD
 
 EMAIL = "admin@example.com"
-_ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    # What a route here brings has no address of its own, so that the page's WebSockets would count as a stranger's reach into this network.
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
+)
+_PATIENCE = 20_000
+"""In milliseconds: what is waited for comes at once, but on a machine that has much to do."""
 
 
 class Tab:
@@ -26,6 +34,14 @@ class Tab:
     async def open(self, address: str = "") -> None:
         await self.page.goto(f"{self.stack.url}/{address}")
         await self.page.get_by_role("heading", level=1).wait_for()
+
+    async def at(self, address: str, part: str) -> Locator:
+        """Sign in at that address, as somebody does who was sent a link; the part of the page that it names."""
+        await self.open(address)
+        await self.sign_in()
+        region = self.page.get_by_role("region", name=part, exact=True)
+        await region.first.wait_for()
+        return region.first
 
     async def sign_in(self, password: str = PASSWORD) -> None:
         await self.page.get_by_label("Email").fill(EMAIL)
@@ -47,6 +63,11 @@ class Tab:
     @property
     def dialog(self) -> Locator:
         return self.page.get_by_role("dialog")
+
+    async def part(self, name: str) -> Locator:
+        """Go to that part of the app's page that is open."""
+        await self.page.get_by_role("navigation", name="Parts of the app").get_by_role("link", name=name, exact=True).click()
+        return self.page.get_by_role("region", name=name, exact=True)
 
     def app(self, name: str) -> Locator:
         return self.page.get_by_role("listitem", name=name, exact=True)
@@ -70,7 +91,12 @@ def _program() -> str:
 async def _bring(route: Route) -> None:
     """Chromium breaks off whatever it loads when a container brings a network interface or takes it away: others load for it."""
     with suppress(Error):  # the page has gone meanwhile
-        await route.fulfill(response=await route.fetch())
+        try:
+            answer = await route.fetch()
+        except Error:
+            await route.abort()
+        else:
+            await route.fulfill(response=answer)
 
 
 @asynccontextmanager
@@ -79,7 +105,8 @@ async def chromium(stack: Stack) -> AsyncIterator[Tab]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=_program(), args=_ARGUMENTS)
         context = await browser.new_context(ignore_https_errors=True, permissions=["clipboard-read", "clipboard-write"])
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(_PATIENCE)
+        expect.set_options(timeout=_PATIENCE)
         await context.route("**/*", _bring)
         tab = Tab(await context.new_page(), stack)
         try:

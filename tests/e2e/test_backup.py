@@ -1,40 +1,68 @@
 """Backup, wipe, restore: the same apps, keys, history and certificates, on an engine that lost the images too."""
 
+import contextlib
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import docker.errors
 import pytest
 
 from tests import images
+from tests.servers.postgres import PostgresServer
 from tests.stack import Stack, eventually
 from tests.stack.dockup import StackError
 
-
-@pytest.fixture
-def lone() -> Iterator[Stack]:
-    """A stack of this test's own, for it is wiped."""
-    stack = Stack()
-    try:
-        stack.up()
-        yield stack
-    finally:
-        stack.destroy()
+_PASSWORD = quote("a p@ss:word/", safe="")
 
 
-async def test_from_nothing_but_the_file(lone: Stack, tmp_path: Path) -> None:
+class Lone(Stack):
+    """A stack of this test's own, for it is wiped, the database too where that is a server's."""
+
+    def __init__(self, server: PostgresServer | None) -> None:
+        self._server = server
+        super().__init__(**self._database())
+
+    def _database(self) -> dict[str, str]:
+        if self._server is None:
+            return {}
+        return {"database_url": self._server.create_database().replace("postgres@", f"postgres:{_PASSWORD}@")}
+
+    def wipe(self) -> None:
+        for path in self.home.root.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.environ |= {f"DOCKUP_{name.upper()}": text for name, text in self._database().items()}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def lone(request: pytest.FixtureRequest) -> Iterator[Lone]:
+    with contextlib.ExitStack() as stack:
+        server = None
+        if request.param == "postgresql":
+            server = PostgresServer()
+            stack.callback(server.stop)
+            server.start()
+        lone = Lone(server)
+        stack.callback(lone.destroy)
+        lone.up()
+        yield lone
+
+
+async def test_from_nothing_but_the_file(lone: Lone, tmp_path: Path) -> None:
     async with lone.direct_client() as client:
         body = {"create": True, "project": "kept", "image": images.web(), "internal_port": 8080, "env": {"VERSION": "kept"}}
         made = await client.post("/deploy/kept", params={"wait": 60}, json=body)
         assert made.status_code == 200, made.text
         app_id = made.json()["app_id"]
+        (await client.post("/apps/kept/volumes", json={"name": "data", "mount_path": "/data"})).raise_for_status()
         before = (await client.get("/apps/kept/events", params={"limit": 200})).json()["items"]
     said = lone.cli("backup", str(tmp_path / "b.age"))
     secret = re.search(r"AGE-SECRET-KEY-\w+", said)
     assert secret
     assert "images: 1" in said
+    assert "volumes whose data is not in it" in said
     assert "AGE-SECRET-KEY" not in lone.cli("backup", str(tmp_path / "again.age")), "the key is shown once"
     with pytest.raises(StackError, match="Dockup runs here"):
         lone.cli("restore", str(tmp_path / "b.age"), "--replace")
@@ -44,8 +72,7 @@ async def test_from_nothing_but_the_file(lone: Stack, tmp_path: Path) -> None:
     lone.leftovers().remove([app_id])
     with pytest.raises(docker.errors.ImageNotFound):
         lone.leftovers().client.inspect_image(f"dockup/{app_id}:r1")
-    for path in lone.home.root.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    lone.wipe()
 
     (tmp_path / "key").write_text(secret[0], encoding="ascii")
     lone.cli("restore", str(tmp_path / "b.age"), "--key-file", str(tmp_path / "key"))

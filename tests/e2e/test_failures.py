@@ -108,7 +108,11 @@ async def test_a_first_deploy_that_fails(desk: Desk, stack: Stack) -> None:
     seen = await desk.get(app["slug"])
     assert (seen["status"], seen["status_reason"]) == ("stopped", "deploy_failed")
     assert seen["status_detail"]
-    assert stack.leftovers().containers(app["id"]) == []
+
+    async def nothing_left() -> bool:
+        return stack.leftovers().containers(app["id"]) == []
+
+    await eventually(nothing_left, what="its container to go")
     assert (await desk.look(app["slug"])).status_code in {404, 503}
 
 

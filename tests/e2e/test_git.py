@@ -4,21 +4,23 @@ import asyncio
 import base64
 import json
 import secrets
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from httpx import codes
+from websockets.asyncio.client import connect
 
 from libs.common import ids
-from tests import images
+from tests import bases, images
 from tests.e2e.conftest import Desk, Json
 from tests.servers.github import CLIENT_ID, CLIENT_SECRET, GitHubServer
 from tests.stack import Stack, eventually
 
-pytestmark = pytest.mark.xdist_group("builds")
-"""One at a time: the engine has one set of limits for all builds."""
 SECRET = "correct horse battery/staple+42"
 MASK = "••••••••"
 
@@ -40,6 +42,8 @@ def stack(github: GitHubServer) -> Iterator[Stack]:
         github_client_id=CLIENT_ID,
         github_client_secret=CLIENT_SECRET,
         github_webhook_secret="the secret of all webhooks",
+        base_images=bases.SETTING,
+        keep_releases="2",
     )
     try:
         stack.up()
@@ -89,7 +93,6 @@ async def app_of(desk: Desk, repo: str, **fields: Any) -> Json:
         "slug": desk.slug("git"),
         "git_repo_url": repo,
         "git_provider": "github",
-        "internal_port": images.PORT,
         **fields,
     }
     app = await desk.call("POST", f"/projects/{await desk.project()}/apps", json=body)
@@ -268,6 +271,35 @@ async def test_a_pull_request_has_an_app_of_its_own(desk: Desk, github: GitHubSe
     await eventually(says_so, what="the comment to say that it is gone")
 
 
+@pytest.mark.usefixtures("connected")
+@pytest.mark.long
+async def test_previews_have_their_own_env_no_forks_and_an_end(desk: Desk, github: GitHubServer, repo: str) -> None:
+    app = await app_of(desk, repo, env={"VERSION": "its own", "OTHER": "x"}, preview={"enabled": True, "env": {"VERSION": "of previews"}})
+    github.commit(repo, {"Dockerfile": f"FROM {images.web()}\nLABEL of={repo}\n"}, "work")
+    await github.pull_request(repo, 3, "opened", "work", head_repo="eve/demo")
+    assert await verdicts(desk, app["id"], 1) == ["ignored: pull request 3 comes from a fork"]
+    opened = await github.pull_request(repo, 4, "opened", "work")
+    assert await verdicts(desk, app["id"], 2) == ["deployed", "ignored: pull request 3 comes from a fork"]
+    preview = await desk.get(f"{app['slug']}-pr-4")
+    await becomes(desk, preview["id"], opened["payload"]["pull_request"]["head"]["sha"], "live")
+    assert (await desk.look(preview["slug"], "/version")).text.strip() == "of previews"
+    assert preview["env_keys"] == ["OTHER", "VERSION"]
+
+    # Nobody pushed for so many hours.
+    with sqlite3.connect(next(desk.stack.home.root.rglob("dockup.db"))) as database:
+        database.execute("UPDATE previews SET expires_at = ? WHERE app_id = ?", (time.time() - 1, preview["id"]))
+
+    async def is_gone() -> bool:
+        return (await desk.api.get(f"/apps/{preview['id']}")).status_code == 404 and not containers(preview["id"])
+
+    await eventually(is_gone, 25, what="the preview to be gone")
+
+    async def says_so() -> bool:
+        return any("time to live" in each["body"] for each in github.comments.values() if each["repo"] == repo)
+
+    await eventually(says_so, what="the comment to say why")
+
+
 async def log_of(desk: Desk, deployment_id: str) -> list[Json]:
     found: list[Json] = (await desk.call("GET", f"/deployments/{deployment_id}/logs"))["items"]
     return found
@@ -287,26 +319,102 @@ async def live_log(desk: Desk, deployment_id: str) -> str:
         return "\n".join([line async for line in stream.aiter_lines()])
 
 
+async def socket_log(desk: Desk, deployment_id: str) -> str:
+    """The same over a WebSocket."""
+    address = urlsplit(desk.stack.url)
+    url = f"wss://{address.netloc}/api/v1/deployments/{deployment_id}/logs/stream"
+    login = {"Authorization": desk.api.headers["authorization"]}
+    trust = {"ssl": desk.stack.trust(), "server_hostname": address.hostname}
+    async with connect(url, host="127.0.0.1", port=address.port, additional_headers=login, **trust) as socket:
+        return "\n".join([str(message) async for message in socket])
+
+
 @pytest.mark.usefixtures("connected")
 async def test_a_secret_that_a_step_prints_is_nowhere(desk: Desk, github: GitHubServer, repo: str) -> None:
-    """Whole and in base64: masked live, kept, in the failure and in all that the API says of it."""
+    """Whole, in two lines and in base64: masked live, over both streams, kept, in the failure and in all that the API says of it."""
     mount = "RUN --mount=type=secret,id=TOKEN"
     coded = base64.b64encode(SECRET.encode()).decode().rstrip("=")
     steps = (
         f"RUN echo {secrets.token_hex(8)}",
         f"{mount} sleep 1; busybox base64 /run/secrets/TOKEN",
+        f"{mount} busybox head -c 20 /run/secrets/TOKEN; echo; busybox tail -c +21 /run/secrets/TOKEN",
         f"{mount} echo failing with $(cat /run/secrets/TOKEN); exit 7",
     )
     app = await app_of(desk, repo, env={"TOKEN": SECRET}, build={"secrets": ["TOKEN"]})
     pushed = await github.push(repo, site("x", *steps))
     building = await becomes(desk, app["id"], pushed["commit"], "building")
-    live, failed = await asyncio.gather(live_log(desk, building["id"]), becomes(desk, app["id"], pushed["commit"], "failed"))
+    live, socket, failed = await asyncio.gather(
+        live_log(desk, building["id"]), socket_log(desk, building["id"]), becomes(desk, app["id"], pushed["commit"], "failed")
+    )
     kept = await log_of(desk, building["id"])
     assert (failed["failure"]["code"], failed["failure"]["data"]["exit_code"]) == ("build_failed", 7)
     told = await said(github, pushed["commit"], "failure")
     events = await desk.events(app["id"])
-    for name, text in {"live": live, "kept": str(kept), "api": str([failed, events, told])}.items():
+    for name, text in {"live": live, "socket": socket, "kept": str(kept), "api": str([failed, events, told])}.items():
         assert SECRET not in text, name
         assert coded not in text, name
-    for text in (live, str(kept), str(failed["failure"])):
+        assert SECRET[:20] not in text, name
+        assert SECRET[20:] not in text, name
+    for text in (live, socket, str(kept), str(failed["failure"])):
         assert f"failing with {MASK}" in text
+
+
+SERVER_PY = """\
+import http.server, os
+
+class Hello(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"by python")
+
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Hello).serve_forever()
+"""
+SERVER_JS = 'require("http").createServer((_, answer) => answer.end("by node")).listen(process.env.PORT);'
+SOURCES: dict[str, dict[str, str | bytes]] = {
+    "static": {"index.html": "by static"},
+    "python": {"requirements.txt": "# nothing but Python\n", "main.py": SERVER_PY},
+    "node": {"package.json": json.dumps({"name": "hello", "scripts": {"start": "node server.js"}}), "server.js": SERVER_JS},
+}
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("kind", ["static", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("python", "node"))])
+async def test_a_repository_without_a_dockerfile(desk: Desk, github: GitHubServer, kind: str) -> None:
+    """One is written, shown, built on base images that were made here, and live."""
+    bases.make(kind)
+    repo = f"ada/{ids.new('r')[-10:]}"
+    github.add_repo(repo, SOURCES[kind])
+    app = await app_of(desk, repo)
+    pushed = await github.push(repo, {"notes.md": "a push"})
+    deployment = await becomes(desk, app["id"], pushed["commit"], "live", 60)
+    assert await page(desk, app["slug"]) == f"by {kind}"
+    assert (await desk.get(app["slug"]))["internal_port"] == images.PORT
+    written = (await desk.api.get(f"/deployments/{deployment['id']}/dockerfile")).text
+    assert f"FROM {bases.NAMES[kind]}" in written
+    said = [line["message"] for line in await log_of(desk, deployment["id"])]
+    assert any(line.startswith(f"No Dockerfile: this is {kind}, because ") for line in said)
+    assert set(filter(None, written.splitlines())) <= set(said)
+
+
+@pytest.mark.usefixtures("connected")
+async def test_back_to_a_build_that_is_kept_and_not_to_one_that_is_not(desk: Desk, github: GitHubServer, repo: str) -> None:
+    """Two releases keep their images here; the repository is gone, so that nothing can be built again."""
+    app = await app_of(desk, repo)
+    made = []
+    for words in ("one", "two", "three"):
+        pushed = await github.push(repo, site(words))
+        made.append(await becomes(desk, app["id"], pushed["commit"], "live"))
+
+    async def kept() -> bool:
+        found = [tag for image in images.client().images(name=f"dockup/{app['id']}") for tag in image["RepoTags"]]
+        return sorted(found) == [each["image"] for each in made[1:]]
+
+    await eventually(kept, what="the oldest image to be removed")
+    assert not images.client().images(filters={"label": f"dockup.build={made[0]['id']}"}), "its layers stayed"
+    github.path(repo).rename(github.path(f"{repo}-gone"))
+    back = await desk.call("POST", f"/apps/{app['id']}/rollback", params={"wait": 30})
+    assert (back["status"], back["commit"]) == ("live", made[1]["commit"])
+    assert await page(desk, app["slug"]) == "two"
+    refused = await desk.api.post(f"/apps/{app['id']}/rollback", json={"deployment_id": made[0]["id"]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "image_not_kept")

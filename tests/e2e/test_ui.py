@@ -37,7 +37,7 @@ async def test_from_signing_in_to_a_key_that_works(tab: Tab, desk: Desk, stack: 
     await expect(row.get_by_role("list", name="Progress")).to_contain_text("Live")
     await expect(row.locator(".way [data-kind=done]").last).to_contain_text("Live")
     await expect(row).to_contain_text("Running")
-    await expect(row.get_by_role("link")).to_have_attribute("href", stack.app_url(slug))
+    await expect(row.get_by_role("link", name=stack.app_url(slug))).to_have_attribute("href", stack.app_url(slug))
     assert (await desk.look(slug)).text == "hello\n"
     await expect(row.get_by_role("definition").nth(1)).not_to_have_text("0.0 MB")  # memory, with the next sync
 

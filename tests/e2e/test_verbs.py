@@ -95,11 +95,11 @@ async def test_cancel_of_a_health_wait(desk: Desk, stack: Stack) -> None:
 
     deployment = await eventually(deploying, what="the health wait")
     await desk.call("POST", f"/deployments/{deployment}/cancel")
-    answer: httpx.Response = await asyncio.wait_for(waiting, 10)
+    answer: httpx.Response = await asyncio.wait_for(waiting, 2)
     assert answer.json()["code"] == "deployment_cancelled"
 
     async def alone() -> bool:
         return len(stack.leftovers().containers(app["id"])) == 1
 
-    await eventually(alone, what="the candidate to be gone")
+    await eventually(alone, 2, what="the candidate to be gone")
     assert (await desk.look(app["slug"])).status_code == 200

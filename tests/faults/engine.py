@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import docker
@@ -29,15 +29,22 @@ state = "{0}/containerd-state"
 
 
 class OwnEngine:
-    """Data and sockets in a folder of its own, and a containerd that outlives it, as a distribution has it. Needs root."""
+    """Data and sockets in a folder of its own, and a containerd that outlives it, as a distribution has it. Needs root.
 
-    def __init__(self) -> None:
+    `disk`: the size of a disk of its own for its data, as mount(8) has it; `options` are for dockerd, which `prefix` starts.
+    """
+
+    def __init__(self, disk: str = "", options: Sequence[str] = (), prefix: Sequence[str] = ()) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="dke-", dir="/tmp"))
         self._containerd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._options, self._prefix = options, prefix
         self.url = f"unix://{self._root}/sock"
         # A bridge of its own: without any, an engine takes away the machine's docker0.
         self._bridge = f"dke{os.getpid()}"
+        if disk:
+            (self._root / "data").mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk}", "dockup-test", self._root / "data"], check=True)
 
     @staticmethod
     def is_possible() -> bool:
@@ -54,7 +61,7 @@ class OwnEngine:
         places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid", "containerd": socket.name}
         named = (f"--{name}={self._root / place}" for name, place in places.items())
         self._make_bridge()
-        self._process = self._run("dockerd", "--host", self.url, f"--bridge={self._bridge}", *_ALONE, *named)
+        self._process = self._run(*self._prefix, "dockerd", "--host", self.url, f"--bridge={self._bridge}", *_ALONE, *named, *self._options)
         self._wait(self._process, self._answers)
 
     def _make_bridge(self) -> None:
@@ -130,9 +137,9 @@ def _end(process: subprocess.Popen[bytes] | None, number: signal.Signals) -> Non
         process.wait()
 
 
-def with_images() -> OwnEngine:
+def with_images(disk: str = "") -> OwnEngine:
     """One that runs and has the images that the load deploys."""
-    engine = OwnEngine()
+    engine = OwnEngine(disk)
     try:
         engine.start()
         engine.take(images.web(), images.slow_start(), images.exits())

@@ -23,6 +23,7 @@ class Yesterday:
 
     def keep(self) -> None:
         self.stack.down()
+        shutil.rmtree(self._kept, ignore_errors=True)
         shutil.copytree(self._database, self._kept)
         self.stack.up()
 
@@ -55,14 +56,16 @@ async def client(yesterday: Yesterday) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def deploy(client: httpx.AsyncClient, slug: str, version: str) -> dict[str, Any]:
-    body = {
+async def deploy(client: httpx.AsyncClient, slug: str, version: str, processes: dict[str, Any] | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {
         "create": True,
         "project": "recovery",
-        "image": images.web(),
+        "image": images.bare(),
+        "command": ["/web", "serve"],
         "internal_port": 8080,
         "drain_seconds": 0,
         "env": {"VERSION": version},
+        **({"processes": processes} if processes else {}),
     }
     answer = await client.post(f"/deploy/{slug}", params={"wait": 60}, json=body)
     assert answer.status_code == 200, answer.text
@@ -122,4 +125,57 @@ async def test_both_ways_out(yesterday: Yesterday, client: httpx.AsyncClient) ->
 
     await eventually(is_gone, 60, what="the end of what the database does not know")
     assert (await client.get("/apps/made")).status_code == 404
-    assert (await deploy(client, "grown", "four"))["number"] == 2
+    assert (await deploy(client, "grown", "four"))["number"] == 4, "what ran was the third"
+
+
+WORK = ["/bin/sh", "-c", "while :; do sleep 1; done"]
+WORK_MORE = ["/bin/sh", "-c", "while :; do sleep 2; done"]
+
+
+def by_process(stack: Stack, app_id: str) -> dict[str, set[tuple[str, str]]]:
+    """Running containers of an app with their releases, by process."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for one in stack.leftovers().containers(app_id):
+        if one["State"] == "running":
+            found.setdefault(one["Labels"]["dockup.process"], set()).add((one["Id"], one["Labels"]["dockup.release"]))
+    return found
+
+
+async def test_both_ways_out_with_workers(yesterday: Yesterday, client: httpx.AsyncClient) -> None:
+    """Yesterday: one worker. Since then it has another command, and there are two; and one app more has one."""
+    stack = yesterday.stack
+    first = await deploy(client, "team", "one", {"worker": {"command": WORK}})
+    yesterday.keep()
+    await deploy(client, "team", "two", {"worker": {"command": WORK_MORE, "replicas": 2, "memory_limit": 48}})
+    made = await deploy(client, "crew", "one", {"worker": {"command": WORK}})
+    ids = first["app_id"], made["app_id"]
+
+    async def are(team: dict[str, list[str]]) -> bool:
+        return {process: sorted(number for _, number in there) for process, there in by_process(stack, ids[0]).items()} == team
+
+    await eventually(lambda: are({"web": ["2"], "worker": ["2", "2"]}), 60, what="two workers")
+    before = [by_process(stack, app_id) for app_id in ids]
+
+    yesterday.put_back(wipe_bus=True)
+    await eventually(lambda: is_closed(client), 60, what="recovery mode")
+    stack.cli("recover", "--adopt")
+    stack.wait_until_ok(60)
+    for slug in ("team", "crew"):
+        (await client.post(f"/apps/{slug}/start", params={"wait": 60})).raise_for_status()
+    assert [by_process(stack, app_id) for app_id in ids] == before, "the same containers"
+    team = (await client.get("/apps/team")).json()
+    assert team["processes"] == {"worker": {"command": WORK_MORE, "replicas": 2, "cpu_limit": None, "memory_limit": 48}}
+    assert (team["pending_fields"], team["status"]) == ([], "running")
+    await deploy(client, "team", "three")
+    await eventually(lambda: are({"web": ["3"], "worker": ["3", "3"]}), 60, what="workers of the next release")
+
+    yesterday.put_back(wipe_bus=False)
+    await eventually(lambda: is_closed(client), 60, what="recovery mode")
+    stack.cli("recover", "--enforce")
+    await serves(stack, "team", "one")
+    await eventually(lambda: are({"web": ["1"], "worker": ["1"]}), 60, what="the worker of the database")
+
+    async def is_gone() -> bool:
+        return not stack.leftovers().containers(ids[1])
+
+    await eventually(is_gone, 60, what="the end of what the database does not know")

@@ -61,7 +61,7 @@ class Place:
         made = (
             subprocess.run(["cksum"], input=(self.here / "uv.lock").read_bytes(), capture_output=True, check=True).stdout.decode().strip()
         )
-        (venv / ".dockup-stamp").write_text(f"{made} run", encoding="ascii")
+        (venv / ".dockup-stamp").write_text(f"{made} {(venv / 'bin' / 'python').resolve()} run", encoding="ascii")
         self.environ = {**self.stack.environ, "PYTHONPATH": str(self.here)}
 
     def git(self, *arguments: str) -> str:

@@ -43,7 +43,7 @@ def world(say: Callable[[str], None]) -> Iterator[World]:
     engine = with_images()
     try:
         stack = Stack(docker_host=engine.url, sync_seconds="5")
-        with _small_disk(database_folder(stack)):
+        with small_disk(database_folder(stack), _DISK):
             try:
                 stack.up()
                 yield World(stack, engine, say)
@@ -60,12 +60,13 @@ def database_folder(stack: Stack) -> Path:
 
 
 @contextlib.contextmanager
-def _small_disk(folder: Path) -> Iterator[None]:
-    folder.mkdir(mode=0o700, parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=700", "dockup-test", folder], check=True)
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A disk of its own for a folder; `size` as mount(8) has it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "dockup-test", folder], check=True)
     try:
         yield
     finally:
         if os.environ.get("DOCKUP_TEST_KEEP"):
-            shutil.copytree(folder, folder.with_name("api-kept"))
+            shutil.copytree(folder, folder.with_name(f"{folder.name}-kept"))
         subprocess.run(["umount", "--lazy", folder], check=True)

@@ -1,6 +1,8 @@
 """The API on a free port of this process, with the bus as builder, runtime and metrics use it."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import nats.errors
 import nats.js.errors
 import uvicorn
 from cryptography.fernet import Fernet
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from libs.common import clock, ids, subjects
 from libs.common.bucket import Bucket
@@ -28,12 +32,26 @@ from libs.common.messages.runtime import (
     Settled,
 )
 from libs.common.states import ReplicaState
+from services.api.accounts import passwords
 from services.api.app import create_app
 from services.api.core import Core
+from services.api.http.protocol import Protocol
 from services.api.settings import Settings
 
 PASSWORD = "correct horse battery"
 EMAIL = "admin@example.com"
+
+
+@contextlib.contextmanager
+def quick_hashes() -> Iterator[None]:
+    """Passwords cost little; what was hashed so is checked with what it says of itself."""
+    own = passwords._hasher, passwords.NOBODY
+    quick = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1),))
+    passwords._hasher, passwords.NOBODY = quick, quick.hash("of nobody")
+    try:
+        yield
+    finally:
+        passwords._hasher, passwords.NOBODY = own
 
 
 class ApiServer:
@@ -55,7 +73,9 @@ class ApiServer:
         )
         self.app = create_app(self.settings)
         self._server = uvicorn.Server(
-            uvicorn.Config(self.app, port=0, log_level="error", lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                self.app, port=0, http=Protocol, log_level="error", lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=1
+            )
         )
         self._task: asyncio.Task[None] | None = None
         self.client = httpx.AsyncClient()
@@ -110,7 +130,7 @@ class World:
         for bus in (self.builder, self.runtime, self.metrics):
             await bus.close()
 
-    async def command(self, app_id: str, seconds: float = 10) -> dict[str, Any]:
+    async def command(self, app_id: str, seconds: float = 20) -> dict[str, Any]:
         """Take the next command about an app, as the builder does; the bus may be away for a while."""
         async with asyncio.timeout(seconds):
             while app_id not in self._taken:
@@ -141,7 +161,7 @@ class World:
         found = await Bucket(self.runtime, subjects.DESIRED, Desired).get(app_id)
         return found[0] if found else None
 
-    async def desired_where(self, app_id: str, condition: Any, seconds: float = 5) -> Desired:
+    async def desired_where(self, app_id: str, condition: Any, seconds: float = 20) -> Desired:
         """What the runtime is told, as soon as it fulfils `condition`."""
         async with asyncio.timeout(seconds):
             while (found := await self.desired(app_id)) is None or not condition(found):
@@ -155,7 +175,9 @@ class World:
             deployment["app_id"],
         )
 
-    async def image_ready(self, deployment: dict[str, Any]) -> None:
+    async def image_ready(
+        self, deployment: dict[str, Any], *exposed_ports: int, procfile: dict[str, tuple[str, ...]] | None = None
+    ) -> None:
         await self.builder.say(
             ImageReady(
                 event_id=f"{deployment['id']}.prepare.ready",
@@ -165,6 +187,8 @@ class World:
                 image_id="sha256:" + "a" * 64,
                 digest=None,
                 found=True,
+                exposed_ports=exposed_ports,
+                procfile=procfile or {},
             ),
             deployment["app_id"],
         )

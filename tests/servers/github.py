@@ -262,7 +262,7 @@ def signed(payload: Json, secret: str, event: str, delivery: str) -> Json:
     return {"content": body, "headers": headers}
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, seconds: float = 15) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, seconds: float = 30) -> None:
     """Look until it is so; an assertion with `what` when it never is."""
     async with asyncio.timeout(seconds):
         while True:

@@ -1,14 +1,15 @@
 """A NATS server with JetStream, and the streams and buckets of Dockup in it."""
 
 import asyncio
-import json
 import shutil
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nats as client
 
 from libs.common import streams
+from tests.servers.ports import free_port
 from tests.servers.process import Process
 
 BINARY = Path(__file__).parents[2] / ".venv" / "bin" / "nats-server"
@@ -18,10 +19,13 @@ class NatsServer:
     """`url` stays over `kill` and `start`; `wipe` loses all that was stored, as a lost disk would."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._store = folder / "store"
-        self._process: Process | None = None
-        self._port = -1
+        self._port = free_port()
+        # Else it takes three quarters of what is free on the disk, and a small disk has no room for what streams may hold.
+        conf = folder / "nats.conf"
+        conf.write_text(f'jetstream {{ store_dir: "{self._store}", max_file_store: 1TB }}\n', encoding="utf-8")
+        command = [str(BINARY), "-a", "127.0.0.1", "-p", str(self._port), "-c", str(conf)]
+        self._process = Process(command, folder / "log")
 
     @property
     def url(self) -> str:
@@ -29,33 +33,20 @@ class NatsServer:
 
     @property
     def pid(self) -> int:
-        assert self._process, "it does not run"
         return self._process.pid
 
     def start(self) -> None:
-        """Start it; at the first time on a free port, then always on the same."""
-        command = [str(BINARY), "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._store)]
-        self._process = Process([*command, "--ports_file_dir", str(self._folder)], self._folder / "log")
         self._process.start(self._listens)
 
     def _listens(self) -> bool:
-        for path in self._folder.glob("*.ports"):
-            text = path.read_text(encoding="utf-8")
-            if text.endswith("}"):
-                self._port = int(json.loads(text)["nats"][0].rsplit(":", 1)[1])
-                path.unlink()
-                return True
-        return False
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
 
     def stop(self) -> None:
-        if self._process:
-            self._process.stop()
+        self._process.stop()
 
     def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-        for path in self._folder.glob("*.ports"):
-            path.unlink()
+        self._process.kill()
 
     def wipe(self) -> None:
         """Forget everything. Only while it does not run."""

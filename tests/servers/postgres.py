@@ -4,11 +4,12 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
+from services.api.db import migrate
+from tests.servers.ports import free_port
 from tests.servers.process import Process
 
 _OWNER = "postgres"
@@ -24,7 +25,8 @@ class PostgresServer:
         if self._user:
             shutil.chown(self._folder, self._user)
         self._numbers = itertools.count(1)
-        self._port = _free_port()
+        self._template = ""
+        self._port = free_port()
         data = str(self._folder / "data")
         self._run("initdb", "-D", data, "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
         options = [part for setting in (*_FAST, f"unix_socket_directories={self._folder}") for part in ("-c", setting)]
@@ -34,11 +36,19 @@ class PostgresServer:
     def start(self) -> None:
         self._process.start(self._answers)
 
-    def create_database(self) -> str:
+    def create_database(self, template: str = "template0") -> str:
         """Make an empty database and return its URL for SQLAlchemy's asyncpg dialect."""
         name = f"test{next(self._numbers)}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", _OWNER, "-T", "template0", name)
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", _OWNER, "-T", template, name)
         return f"postgresql+asyncpg://{_OWNER}@127.0.0.1:{self._port}/{name}"
+
+    def migrated(self) -> str:
+        """As `create_database`, with today's schema: a copy of one that was migrated once takes a tenth of the time."""
+        if not self._template:
+            url = self.create_database()
+            migrate.bring(url, migrate.HEAD)
+            self._template = url.rpartition("/")[2]
+        return self.create_database(self._template)
 
     def stop(self) -> None:
         """Stop it without waiting for clients, and remove its folder."""
@@ -58,9 +68,3 @@ def _binary(name: str) -> str:
     """The distribution keeps them out of PATH, in a folder a version."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return str(found[-1]) if found else shutil.which(name) or name
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

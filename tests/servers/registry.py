@@ -4,7 +4,10 @@ import json
 import socket
 from pathlib import Path
 
+import httpx
+
 from tests import images
+from tests.servers.ports import free_port
 from tests.servers.process import Process
 from tests.servers.token import TokenServer
 
@@ -16,7 +19,7 @@ class RegistryServer:
     """`host` is `127.0.0.1:PORT`. With `private` it wants USER and PASSWORD; with `tokens` it has that server ask for them."""
 
     def __init__(self, folder: Path, *, private: bool = False, tokens: TokenServer | None = None) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self._auth = {"username": USER, "password": PASSWORD} if private or tokens else None
         config: dict[str, object] = {
@@ -52,12 +55,13 @@ class RegistryServer:
             engine.remove_image(f"{repository}:{tag}")
         return f"{repository}:{tag}"
 
+    def digest(self, name: str, tag: str = "1") -> str:
+        """Of what was pushed as that."""
+        login = (self._auth["username"], self._auth["password"]) if self._auth else None
+        kind = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
+        answer = httpx.head(f"http://{self.host}/v2/{name}/manifests/{tag}", auth=login, headers=kind).raise_for_status()
+        return str(answer.headers["Docker-Content-Digest"])
+
     def _answers(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import msgspec
 from libs.supervisor import process
 from libs.supervisor.home import Home, Ports
 from libs.supervisor.process import Process
+from tests.servers.ports import free_port, free_ports
 from tests.stack.clients import browser
 from tests.stack.leftovers import Leftovers, known_apps
 
@@ -43,7 +43,7 @@ class Stack:
 
     def __init__(self, **settings: str) -> None:
         self.home = Home(Path(tempfile.mkdtemp(prefix="dk-", dir="/tmp")))
-        self.http_port, self.https_port, self.api_port = _free_ports(3)
+        self.http_port, self.https_port, self.api_port = free_ports(3)
         self._docker_host = settings.get("docker_host")
         self.environ = {
             **{name: text for name, text in os.environ.items() if not name.startswith("DOCKUP_")},
@@ -89,7 +89,7 @@ class Stack:
     def choose_nats_port(self) -> None:
         """As if it had been chosen before: stacks that start side by side would take the same, the first of the usual ones."""
         self.home.prepare()
-        nats = _free_ports(1)[0]
+        nats = free_port()
         ports = Ports(http=self.http_port, https=self.https_port, api=self.api_port, nats=nats)
         self.home.keep(msgspec.structs.replace(self.home.load(), ports=ports))
 
@@ -218,23 +218,3 @@ def _children(pid: int) -> list[int]:
 def _pool() -> str:
     """64 networks of /26, at random in a range that the default pool is not in: stacks side by side seldom meet, and Dockup copes when."""
     return f"10.{random.randrange(128, 192)}.{random.randrange(16) * 16}.0/20"  # noqa: S311 - no secret
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now, below the range of outgoing connections, so that they stay free for a moment."""
-    found: set[int] = set()
-    while len(found) < count:
-        port = random.randrange(18_000, 30_000)  # noqa: S311 - no secret
-        if _is_free(port):
-            found.add(port)
-    return sorted(found)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-    return True

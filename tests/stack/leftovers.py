@@ -29,6 +29,10 @@ class Leftovers:
         labels: list[str] = [self._label] + ([f"dockup.project={project_id}"] if project_id else [])
         return list(self.client.networks(filters={"label": labels}))
 
+    def volumes(self, app_id: str | None = None) -> list[dict[str, Any]]:
+        labels = [self._label] + ([f"dockup.app={app_id}"] if app_id else [])
+        return list(self.client.volumes(filters={"label": labels})["Volumes"] or ())
+
     def tags(self, app_id: str) -> list[str]:
         """Image tags that Dockup made for the app."""
         return [tag for image in self.client.images(f"dockup/{app_id}") for tag in image["RepoTags"] or ()]
@@ -38,6 +42,9 @@ class Leftovers:
         for container in self.containers():
             with contextlib.suppress(docker.errors.NotFound):
                 self.client.remove_container(container["Id"], force=True, v=True)
+        for volume in self.volumes():
+            with contextlib.suppress(docker.errors.NotFound):
+                self.client.remove_volume(volume["Name"])
         for network in self.networks():
             with contextlib.suppress(docker.errors.NotFound):
                 self.client.remove_network(network["Id"])

@@ -8,17 +8,33 @@ import pytest
 import pytest_asyncio
 
 from libs.common import ids
-from tests.servers.api import ApiServer, World
+from tests.servers import sqlite
+from tests.servers.api import ApiServer, World, quick_hashes
 from tests.servers.nats import NatsServer
+from tests.servers.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Passwords that are hashed in a hundredth of the time; the whole stacks of tests/e2e hash them as they are meant to be."""
+    with quick_hashes():
+        yield
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An empty database: the suite runs on each."""
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('database')}/dockup.db"
-    url: str = request.getfixturevalue("postgres").create_database()
-    return url
+def database(request: pytest.FixtureRequest) -> str:
+    """The suite runs on each."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture(scope="module")
+def database_url(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A new one."""
+    if database == "sqlite":
+        return sqlite.migrated(tmp_path_factory.mktemp("database") / "dockup.db")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.migrated()
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +52,16 @@ def bus_server(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
     server.kill()
 
 
+@pytest.fixture(scope="module")
+def api_settings() -> dict[str, Any]:
+    """What a module's API is told beside the usual."""
+    return {}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(home: Path, bus_server: NatsServer, database_url: str) -> AsyncIterator[ApiServer]:
+async def api(home: Path, bus_server: NatsServer, database_url: str, api_settings: dict[str, Any]) -> AsyncIterator[ApiServer]:
     """A running API; `api.client` speaks as the first admin."""
-    server = ApiServer(home, bus_server.url, database_url)
+    server = ApiServer(home, bus_server.url, database_url, **api_settings)
     await server.start()
     yield server
     await server.stop()

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from libs.common import ids
-from tests.servers.api import ApiServer
+from libs.common.secrets import MASK
+from tests.servers.api import ApiServer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -89,6 +90,24 @@ async def test_lists_show_ones_own(api: ApiServer, app: dict[str, Any], people: 
     assert (await people["stranger"].get("/events")).json()["items"] == []
 
 
+async def test_commands_are_read_as_they_were_typed_by_who_may_write(
+    api: ApiServer, world: World, live: dict[str, Any], people: dict[str, httpx.AsyncClient]
+) -> None:
+    path = f"/apps/{live['id']}"
+    command = ["psql", "postgres://u:hunter22@db/x", "-c", "select 'of the app'"]
+    hidden = ["psql", f"postgres://u:{MASK}@db/x", "-c", f"select '{MASK}'"]
+    await api.client.put(f"{path}/env", json={"DB_PASSWORD": "of the app"})
+    job = (await api.client.post(f"{path}/jobs", json={"name": "j", "schedule": "0 0 1 1 *", "command": command})).json()
+    run = (await people["maintainer"].post(f"{path}/runs", json={"command": command})).json()
+    assert run["command"] == command, run
+    for role, wanted in {"viewer": hidden, "deployer": hidden, "maintainer": command}.items():
+        for each in (f"runs/{run['id']}", f"jobs/{job['id']}", "runs", "jobs"):
+            answer = (await people[role].get(f"{path}/{each}")).json()
+            assert (answer["items"][0] if "items" in answer else answer)["command"] == wanted, (role, each)
+    back = await people["maintainer"].put(f"{path}/jobs/{job['id']}", json={"command": hidden})
+    assert (back.status_code, back.json()["code"]) == (400, "masked_value")
+
+
 async def test_somebody_elses_slug(app: dict[str, Any], people: dict[str, httpx.AsyncClient]) -> None:
     answer = await people["stranger"].post(f"/deploy/{app['slug']}", json={"create": True, "project": "Mine"})
     assert (answer.status_code, answer.json()["code"]) == (409, "slug_taken")
@@ -128,4 +147,8 @@ async def test_members_come_and_go(api: ApiServer, project: dict[str, Any], app:
     assert (await client.delete(path)).status_code == 204
     assert (await client.get(f"/apps/{app['id']}")).status_code == 404
     assert (await api.client.delete(path)).status_code == 404
-    assert (await api.client.put(f"/projects/{project['id']}/members/usr_nobody", json={"role": "viewer"})).status_code == 404
+    members = f"/projects/{project['id']}/members"
+    added = await api.client.put(f"{members}/{user['email'].upper()}", json={"role": "viewer"})
+    assert (added.status_code, added.json()["user_id"]) == (200, user["id"])
+    for nobody in ("usr_nobody", "nobody@example.com"):
+        assert (await api.client.put(f"{members}/{nobody}", json={"role": "viewer"})).status_code == 404

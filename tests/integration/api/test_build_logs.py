@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from libs.common import clock, ids, subjects
 from libs.common.messages.builder import BuildLine
 from libs.common.messages.runtime import LogLine
+from services.api.build_logs import feed
 from tests.servers.api import ApiServer, World
 from tests.servers.nats import NatsServer
 
@@ -115,6 +116,21 @@ async def test_live_until_the_end(api: ApiServer, world: World, deployment: Json
     assert seen[-1][1:] == ("end", {"status": "failed"})
     again = [data.get("message") async for _, _, data in events(api, deployment, last=seen[1][0])]
     assert again == ["and more", "the last word", None]
+
+
+async def test_the_log_of_what_is_live_ends_with_that(
+    api: ApiServer, world: World, deployment: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has last words then: who watches a deployment is told at once, not at the next look."""
+    monkeypatch.setattr(feed, "LOOK_SECONDS", 60.0)
+    await write(world, deployment, "built")
+    seen = []
+    async with asyncio.timeout(20):
+        async for _, name, data in events(api, deployment):
+            seen.append((name, data.get("status")))
+            if name == "log":
+                await world.bring_live(deployment)
+    assert seen == [("log", None), ("end", "live")]
 
 
 async def test_a_socket_goes_the_same_way(api: ApiServer, world: World, deployment: Json) -> None:

@@ -103,7 +103,7 @@ async def test_what_is_said_twice_or_too_late_changes_nothing(api: ApiServer, wo
     for say in (world.image_started, world.image_ready, world.live, world.failed, world.image_failed):
         await say(deployment)
     await world.replica(ReplicaDied, {**deployment, "number": 1}, slot=7)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not (after := (await api.client.get(f"/apps/{live['id']}/events?after={before['next_after']}")).json())["items"]:
             await asyncio.sleep(0.02)
     assert [event["type"] for event in after["items"]] == ["replica.died"]
@@ -188,7 +188,7 @@ async def test_dry_run_changes_nothing(api: ApiServer, live: dict[str, Any]) -> 
 
 async def test_replicas_make_the_status(api: ApiServer, world: World, live: dict[str, Any]) -> None:
     async def until(status: str, reason: str | None) -> dict[str, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 found: dict[str, Any] = (await api.client.get(f"/apps/{live['id']}")).json()
                 if (found["status"], found["status_reason"]) == (status, reason):

@@ -80,7 +80,7 @@ async def test_feed_tells_the_whole_way(api: ApiServer, world: World, app: dict[
     await world.command(app["id"])
     await world.bring_live(deployment)
     await world.desired_where(app["id"], lambda it: it.current is not None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             feed = (await api.client.get(f"/apps/{app['id']}/events?limit=200")).json()
             kinds = [event["type"] for event in feed["items"]]

@@ -35,7 +35,7 @@ async def test_restart_counts(api: ApiServer, world: World, live: dict[str, Any]
     assert answer.json()["status"] == "restarting"
     desired = await world.desired_where(live["id"], lambda it: it.restart == 1)
     await world.settled(live["id"], desired.revision)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await api.client.get(f"/apps/{live['id']}")).json()["status"] != "running":
             await asyncio.sleep(0.02)
     waited = await api.client.post(f"/apps/{live['id']}/restart?wait=1")
@@ -85,7 +85,7 @@ async def test_delete(api: ApiServer, world: World, live: dict[str, Any], projec
     assert (await api.client.get(f"/apps/{live['id']}")).status_code == 404
     assert (await api.client.get(f"/apps/{live['slug']}/events")).status_code == 404
     assert (await world.command(live["id"]))["keep"] == []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await world.desired(live["id"]) is not None:
             await asyncio.sleep(0.02)
 
@@ -109,15 +109,15 @@ async def test_a_project_goes_with_its_apps(api: ApiServer, world: World) -> Non
 async def test_the_sync_fills_in_what_runs(api: ApiServer, world: World, live: dict[str, Any]) -> None:
     name = f"dk-{live['id']}-web-r1.0-0"
     await world.observe(live["id"], {name: ReplicaState.RUNNING})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (app := (await api.client.get(f"/apps/{live['id']}")).json())["status_synced_at"] is None:
             await asyncio.sleep(0.02)
     assert (app["cpu_usage"], app["memory_usage"], app["stale"]) == (1.5, 20.2, False)
     await world.observe(live["id"], {name: ReplicaState.EXITED})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (app := (await api.client.get(f"/apps/{live['id']}")).json())["status"] != "restarting":
             await asyncio.sleep(0.02)
     await world.observe(live["id"], {}, engine_ok=False)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await api.client.get(f"/apps/{live['id']}")).json()["status_reason"] != "engine_unreachable":
             await asyncio.sleep(0.02)

@@ -26,7 +26,11 @@ def _config(connection: Connection) -> Config:
     return config
 
 
-@pytest.mark.parametrize("to", range(_NEWEST - 1, _OLDEST - 1, -1))
+_BETWEEN = [pytest.param(to, marks=pytest.mark.long) for to in range(_NEWEST - 2, _OLDEST, -1)]
+"""Each step by itself is walked in tests/integration/edge/test_migrations.py."""
+
+
+@pytest.mark.parametrize("to", [_NEWEST - 1, *_BETWEEN, _OLDEST])
 async def test_down_and_up_again(database_url: str, to: int) -> None:
     await (await Database.open(database_url)).close()
     url = make_url(database_url)

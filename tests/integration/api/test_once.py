@@ -60,3 +60,21 @@ async def test_creates_are_made_once(api: ApiServer, project: dict[str, Any]) ->
 async def test_keys_that_are_none(api: ApiServer, app: dict[str, Any], key: str) -> None:
     answer = await api.client.post(f"/apps/{app['id']}/deploy", headers={"Idempotency-Key": key.encode()})
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed")
+
+
+async def test_two_that_make_the_same_at_once(api: ApiServer) -> None:
+    name = ids.new("p")
+    made = await asyncio.gather(
+        *(api.client.post(f"/deploy/{name[-12:]}-{n}", json={"create": True, "project": name, "image": "nginx:1"}) for n in range(4))
+    )
+    assert {answer.status_code for answer in made} == {202}, [answer.text for answer in made]
+    projects = (await api.client.get("/projects?limit=200")).json()["items"]
+    assert [project["app_count"] for project in projects if project["name"] == name] == [4]
+
+    email = f"{ids.new('u')}@example.com"
+    users = await asyncio.gather(*(api.client.post("/users", json={"email": email}) for _ in range(4)))
+    assert sorted(answer.status_code for answer in users) == [201, 409, 409, 409]
+    await api.client.delete("/auth/codex-key")
+    keys = await asyncio.gather(*(api.client.put("/auth/codex-key", json={"key": f"sk-{n}-0123456789abcdef"}) for n in range(4)))
+    assert {answer.status_code for answer in keys} <= {200, 409}, [answer.text for answer in keys]
+    await api.client.delete("/auth/codex-key")

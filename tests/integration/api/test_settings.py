@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.api.apps.grammar import machine
-from tests.servers.api import ApiServer
+from tests.servers.api import ApiServer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,7 +64,19 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"build": {"builder": "make"}}, "validation_failed", "/build/builder"),
     ({"build": {"cache": True}}, "unknown_field", "/build/cache"),
     ({"auto_deploy": "yes"}, "validation_failed", "/auto_deploy"),
-    ({"release_command": "migrate"}, "validation_failed", "/release_command"),
+    ({"release_command": "migrate 'now"}, "validation_failed", "/release_command"),
+    ({"processes": {"web": {"command": "serve"}}}, "validation_failed", "/processes/web"),
+    ({"processes": {"release": {"command": "migrate"}}}, "validation_failed", "/processes/release"),
+    ({"processes": {"run": {"command": "x"}}}, "validation_failed", "/processes/run"),
+    ({"processes": {"worker": {"replicas": 2}}}, "validation_failed", "/processes/worker/command"),
+    ({"processes": {"worker": {"command": None}}}, "validation_failed", "/processes/worker/command"),
+    ({"processes": {"worker": {"command": "say 'it"}}}, "validation_failed", "/processes/worker/command"),
+    ({"processes": {"worker": {"command": "x", "replicas": 33}}}, "validation_failed", "/processes/worker/replicas"),
+    ({"processes": {"worker": {"command": "x", "cpu_limit": 4096}}}, "validation_failed", "/processes/worker/cpu_limit"),
+    ({"processes": {"worker": {"command": "x", "memory_limit": 1 << 40}}}, "validation_failed", "/processes/worker/memory_limit"),
+    ({"processes": {"worker": {"command": "x", "port": 80}}}, "unknown_field", "/processes/worker/port"),
+    ({"processes": {f"p{number}": {"command": "x"} for number in range(11)}}, "validation_failed", "/processes"),
+    ({"processes": {f"p{number}": {"command": ["x" * 8000]} for number in range(3)}}, "validation_failed", "/processes"),
 ]
 
 
@@ -104,14 +116,18 @@ async def test_read_edit_write(api: ApiServer, live: dict[str, Any]) -> None:
     assert cleared.json()["pending_changes"] is True
 
 
-async def test_etags(api: ApiServer, app: dict[str, Any]) -> None:
-    tag = (await api.client.get(f"/apps/{app['id']}")).headers["etag"]
-    first = await api.client.put(f"/apps/{app['id']}", json={"name": "One"}, headers={"If-Match": tag})
+@pytest.mark.parametrize("where", ["/apps/{app}", "/apps/{app}/env", "/projects/{project}", "/projects/{project}/env"])
+async def test_etags(api: ApiServer, app: dict[str, Any], where: str) -> None:
+    """Of what two people saw and change, the second is told."""
+    path, name = where.format(app=app["id"], project=app["project_id"]), "NAME" if where.endswith("env") else "name"
+    tag = (await api.client.get(path)).headers["etag"]
+    first = await api.client.put(path, json={name: "One"}, headers={"If-Match": tag})
     assert first.status_code == 200
     assert first.headers["etag"] != tag
-    second = await api.client.put(f"/apps/{app['id']}", json={"name": "Two"}, headers={"If-Match": tag})
+    assert (await api.client.get(path)).headers["etag"] == first.headers["etag"]
+    second = await api.client.put(path, json={name: "Two"}, headers={"If-Match": tag})
     assert (second.status_code, second.json()["code"]) == (412, "precondition_failed")
-    any_tag = await api.client.put(f"/apps/{app['id']}", json={"name": "Two"}, headers={"If-Match": f'"x", {first.headers["etag"]}'})
+    any_tag = await api.client.put(path, json={name: "Two"}, headers={"If-Match": f'"x", {first.headers["etag"]}'})
     assert any_tag.status_code == 200
 
 
@@ -146,3 +162,36 @@ async def test_dry_runs(api: ApiServer, project: dict[str, Any], live: dict[str,
     assert (await api.client.get(f"/apps/{live['id']}")).json()["replicas"] == 1
     taken = await api.client.post(f"/projects/{project['id']}/apps?dry_run=true", json={"name": "x", "slug": live["slug"]})
     assert taken.json()["code"] == "slug_taken"
+
+
+async def test_processes_are_merged_by_name(api: ApiServer, app: dict[str, Any]) -> None:
+    path = f"/apps/{app['id']}"
+    limits = {"cpu_limit": 0.5, "memory_limit": 64}
+    made = (await api.client.put(path, json={**limits, "processes": {"worker": {"command": "work 'all day'"}}})).json()
+    worker = {"command": ["work", "all day"], "replicas": 1, **limits}
+    assert made["processes"] == {"worker": worker}, "the app's own limits at first"
+
+    both = {"worker": {"replicas": 3, "memory_limit": None}, "clock": {"command": ["tick"], "replicas": 0}}
+    merged = (await api.client.put(path, json={"processes": both})).json()
+    assert merged["processes"]["worker"] == {**worker, "replicas": 3, "memory_limit": None}
+    assert merged["processes"]["clock"] == {"command": ["tick"], "replicas": 0, **limits}
+    again = await api.client.put(path, json=merged)
+    assert (again.status_code, again.json()["processes"]) == (200, merged["processes"])
+
+    one = (await api.client.put(path, json={"processes": {"worker": None, "never": None}})).json()
+    assert list(one["processes"]) == ["clock"]
+    assert (await api.client.put(path, json={"processes": None})).json()["processes"] == {}
+
+
+async def test_a_procfile_brings_processes_and_what_is_set_wins(api: ApiServer, world: World, app: dict[str, Any]) -> None:
+    path = f"/apps/{app['id']}"
+    await api.client.put(path, json={"memory_limit": 64, "processes": {"clock": {"command": ["tick"], "replicas": 2}}})
+    deployment = (await api.client.post(f"{path}/deploy", json={"image": "nginx:alpine"})).json()
+    said = {"worker": ("work",), "clock": ("never",), "release": ("migrate",)}
+    await world.image_ready(deployment, procfile=said)
+    told = await world.desired_where(app["id"], lambda wish: wish.candidate is not None)
+    assert told.candidate is not None
+    assert told.candidate.processes == {"clock": ("tick",), "worker": ("work",)}
+    assert told.candidate.release_command == ("migrate",)
+    assert {name: size.replicas for name, size in told.processes.items()} == {"clock": 2, "worker": 1}
+    assert told.processes["worker"].limits.memory == 64

@@ -108,6 +108,7 @@ async def test_what_the_builder_is_told(api: ApiServer, world: World, project: d
         "builder": "auto",
         "args": {"MODE": "production"},
         "secrets": ["NPM_TOKEN"],
+        "shared": "",
         "env_secret": ["PLAIN"],
         "submodules": True,
         "lfs": False,
@@ -223,7 +224,7 @@ async def test_eject_gives_the_dockerfile(api: ApiServer, world: World, project:
     app = await make(api, project)
     env = _cli(api, tmp_path)
     status, said = await _run(env, "eject", app["slug"])
-    assert (status, "no Dockerfile was written" in said) == (1, True)
+    assert (status, "No Dockerfile was written" in said) == (1, True)
     deployment = await deploy(api, app)
     await world.image_started(deployment)
     await wrote(world, deployment)

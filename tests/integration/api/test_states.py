@@ -95,7 +95,7 @@ async def bring(api: ApiServer, world: World, app: dict[str, Any], state: str) -
 
 
 async def until_reason(api: ApiServer, app: dict[str, Any], reason: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await api.client.get(f"/apps/{app['id']}")).json()["status_reason"] != reason:
             await asyncio.sleep(0.02)
 

@@ -40,7 +40,7 @@ async def empty(api: ApiServer) -> None:
     async def nothing() -> bool:
         return files(api) == []
 
-    await eventually(nothing, 10, what="the spool to be empty")
+    await eventually(nothing, what="the spool to be empty")
 
 
 async def take(api: ApiServer, world: World, app: dict[str, Any], path: str, **given: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ async def test_an_upload_becomes_the_apps_image(api: ApiServer, world: World, li
         app = (await api.client.get(f"/apps/{live['id']}")).json()
         return app["current_deployment_id"] == deployment["id"] and app["image"] == deployment["image"] and not app["pending_changes"]
 
-    await eventually(adopted, 10, what="the app to have its image")
+    await eventually(adopted, what="the app to have its image")
     assert (await api.client.get(f"/apps/{live['id']}")).json()["env_keys"] == ["MODE"]
     again = (await api.client.post(f"/deploy/{live['slug']}")).json()
     assert (again["trigger"], again["source"], again["image"]) == ("api", "upload", deployment["image"])
@@ -99,7 +99,7 @@ async def test_every_way_to_send_one(api: ApiServer, world: World, app: dict[str
     async def one() -> bool:
         return files(api) == [f"{last['id']}.tar"]
 
-    await eventually(one, 10, what="superseded uploads to go")
+    await eventually(one, what="superseded uploads to go")
     await api.client.post(f"/apps/{app['id']}/stop")
     await empty(api)
     app = (await api.client.get(f"/apps/{app['id']}")).json()
@@ -182,7 +182,7 @@ async def test_one_that_breaks_off(api: ApiServer, app: dict[str, Any]) -> None:
         async def begun() -> bool:
             return any(name.endswith(".part") for name in files(api))
 
-        await eventually(begun, 10, what="the upload to begin")
+        await eventually(begun, what="the upload to begin")
         writer.close()
         await empty(api)
         assert not await reader.read()
@@ -222,7 +222,7 @@ async def test_what_a_killed_api_left(api: ApiServer) -> None:
         async def only() -> bool:
             return files(api) == [held.name, whole.name]
 
-        await eventually(only, 10, what="what nobody holds to go")
+        await eventually(only, what="what nobody holds to go")
     await sweep(api.core.db, spool(api), grace=3600)
     assert files(api) == [whole.name]
     os.utime(whole, (0, 0))

@@ -14,12 +14,43 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def until(api: ApiServer, app: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """The app, once its fields are these."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             found: dict[str, Any] = (await api.client.get(f"/apps/{app['id']}")).json()
             if all(found[name] == value for name, value in fields.items()):
                 return found
             await asyncio.sleep(0.02)
+
+
+async def test_a_port_that_nobody_set_is_the_one_that_the_image_exposes(api: ApiServer, world: World, live: dict[str, Any]) -> None:
+    """80 where that is none or several, until somebody sets one; a rollback goes back to the port with the image."""
+    path = f"/apps/{live['id']}"
+
+    async def port(*exposed: int, verb: str = "deploy") -> tuple[int, int]:
+        deployment = (await api.client.post(f"{path}/{verb}")).json()
+        await world.command(live["id"])
+        await world.image_ready(deployment, *exposed)
+        await world.live(deployment)
+        wish = await world.desired_where(live["id"], lambda it: it.current is not None and it.current.number == deployment["number"])
+        assert wish.current
+        return wish.current.port, (await until(api, live, current_deployment_id=deployment["id"], pending_fields=[]))["internal_port"]
+
+    assert live["internal_port"] == 80
+    assert await port(8080, 9090) == (80, 80)
+    assert await port(8080) == (8080, 8080)
+    whole = (await api.client.get(path)).json()
+    assert (await api.client.put(path, json=whole)).status_code == 200
+    assert await port(3000) == (3000, 3000), "an app that comes back as it was read sets no port"
+    assert (await api.client.put(path, json={"internal_port": 80})).json()["pending_fields"] == ["internal_port"]
+    assert await port(3000) == (80, 80)
+    cleared = (await api.client.put(path, json={"internal_port": None})).json()
+    assert (cleared["internal_port"], cleared["pending_fields"], cleared["pending_changes"]) == (80, ["internal_port"], True)
+    assert await port(3000) == (3000, 3000)
+    assert (await api.client.put(path, json={"internal_port": 80})).json()["pending_fields"] == ["internal_port"]
+    assert await port(3000) == (80, 80)
+    assert await port(3000, verb="rollback") == (3000, 3000)
+    assert (await api.client.put(path, json={"internal_port": 80})).json()["internal_port"] == 80
+    assert (await api.client.put(path, json={"internal_port": None})).json()["internal_port"] == 3000
 
 
 async def test_rollback_restores_image_settings_and_env(api: ApiServer, world: World, live: dict[str, Any]) -> None:

@@ -4,19 +4,22 @@ import asyncio
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from libs.common import egress
 from libs.common.egress import Allowed
 from libs.common.messages.builder import GitLogin
 from services.builder.failed import Failed
+from services.builder.settings import Settings
 from services.builder.source import fetch, tree
 from services.builder.source.fetch import Limits, Source, Wanted
-from services.builder.source.submodules import resolved
+from services.builder.source.submodules import folder, resolved
 from tests.servers.git import PASSWORD, USER, GitServer, git
 
 LOOPBACK = egress.parse(["127.0.0.0/8"])
 LIMITS = Limits(seconds=30, bytes=20 * 1024**2, files=1_000)
+DEFAULTS: dict[str, int] = {field.name: field.default for field in msgspec.structs.fields(Settings)}
 
 
 class Place:
@@ -76,6 +79,12 @@ async def test_by_default_branch_branch_tag_and_commit(git_host: GitServer, plac
     exact = await place.get(url, ref="trunk", commit=first)
     assert (exact.commit, exact.ref) == (first, "trunk")
     assert (await place.get(url, ref=first)).commit == first
+
+
+async def test_a_commits_words_are_for_reading(git_host: GitServer, place: Place) -> None:
+    git_host.make_repo("app", {"a.txt": "one"})
+    git_host.commit("app", {"a.txt": "two"}, message="A \x1b[2Jchange of Größe")
+    assert (await place.get(git_host.url("app"))).subject == "A  [2Jchange of Größe"
 
 
 async def test_a_commit_that_the_host_gives_only_with_its_branch(git_host: GitServer, place: Place) -> None:
@@ -185,6 +194,20 @@ async def test_repositories_that_are_too_large(git_host: GitServer, place: Place
         assert not list((place.work / "tree").iterdir())
 
 
+async def test_a_million_files(git_host: GitServer, place: Place) -> None:
+    """A thousand folders of a thousand files, by what a builder allows that nobody told otherwise: not one of them is written."""
+    git_host.make_repo("app", {"a.txt": "one"})
+    bare = git_host.path("app")
+    tree_of, blob = git(bare, "rev-parse", "main^{tree}"), git(bare, "rev-parse", "main:a.txt")
+    for kind, mode in (("blob", "100644"), ("tree", "040000")):
+        entries = "".join(f"{mode} {kind} {blob if kind == 'blob' else tree_of}\t{number}\n" for number in range(1000))
+        tree_of = git(bare, "mktree", stdin=entries.encode())
+    git(bare, "update-ref", "refs/heads/main", git(bare, "commit-tree", tree_of, "-m", "A million files"))
+    limits = Limits(seconds=30, bytes=DEFAULTS["source_max_mb"] * 1024**2, files=DEFAULTS["source_max_files"])
+    assert await place.fails(git_host.url("app"), limits=limits) == "repository_too_large"
+    assert not list((place.work / "tree").iterdir())
+
+
 async def test_a_host_that_never_ends(place: Place) -> None:
     async def trickle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n")
@@ -285,6 +308,18 @@ async def test_large_files_where_they_are_asked_for(closed_host: GitServer, plac
         assert await place.fails(url, login=login, lfs=True) == "clone_failed"
     closed_host.large.clear()
     assert await place.fails(url, login=login, lfs=True) == "clone_failed"
+
+
+@pytest.mark.parametrize("path", ["out/inner", "../inner", "/tmp/inner"])
+def test_a_submodule_goes_nowhere_else(tmp_path: Path, path: str) -> None:
+    """Git makes no such tree, and hosts may: a link where the submodule's parent should be."""
+    top = tmp_path / "tree"
+    (tmp_path / "elsewhere").mkdir()
+    top.mkdir()
+    (top / "out").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Failed, match="leads out"):
+        folder(top, path)
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def module(name: str, path: str, url: str) -> str:

@@ -104,7 +104,8 @@ async def test_a_cancel_ends_a_pull(stage: Stage, start: Start, pushed: str, roa
     async with asyncio.timeout(10):
         await road.came.wait()
     await stage.drop(1)
-    await stage.done()
+    async with asyncio.timeout(2):
+        await stage.done()
     assert [name for name, _body in stage.events] == ["ImageStarted"]
     await stage.prepare(images.web(), release=2)
     await stage.hear(ImageReady)

@@ -36,7 +36,7 @@ async def test_an_image_that_is_here(stage: Stage, start: Start, engine: Engine)
     assert [name for name, _body in stage.events] == ["ImageStarted", "ImageReady"]
     assert ready.event_id == f"{command.command_id}.ready"
     assert stage.all(ImageStarted)[0].event_id == f"{command.command_id}.started"
-    assert (ready.found, ready.digest) == (True, None)
+    assert (ready.found, ready.digest, ready.exposed_ports) == (True, None, (images.PORT,))
     held = await engine_images.find(engine, f"dockup/{stage.app_id}:r7")
     assert held is not None
     assert held.id == ready.image_id

@@ -45,6 +45,28 @@ async def test_a_mirror_follows_and_says_deletions(bus: Bus) -> None:
     assert heard == [("a.r", 1), ("a.r", 2), ("a.r", None)]
 
 
+async def test_a_bug_about_one_entry_leaves_the_others_alone_and_is_tried_again(bus: Bus) -> None:
+    heard: list[str] = []
+
+    def hear(key: str, _entry: Applied | None) -> None:
+        heard.append(key)
+        if heard.count("bad.r") == 1 and key == "bad.r":
+            raise KeyError(key)
+
+    mirror = Mirror(bus, subjects.APPLIED, Applied, on_change=hear, relist_seconds=0.3)
+    task = asyncio.create_task(mirror.run())
+    await asyncio.wait_for(mirror.listed.wait(), 10)
+    bucket = Bucket(bus, subjects.APPLIED, Applied)
+    for app_id in ("bad", "good"):
+        await bucket.put(f"{app_id}.r", Applied(app_id=app_id, router_id="r", revision=1))
+    await until(lambda: heard == ["bad.r", "good.r", "bad.r"])
+    heard.clear()
+    await bucket.delete("bad.r")
+    await until(lambda: heard == ["bad.r", "bad.r"])
+    assert not task.done()
+    task.cancel()
+
+
 async def test_a_query_that_nobody_answers_says_so(bus: Bus) -> None:
     with pytest.raises(NoAnswer):
         await bus.query("runtime", "logs", {}, dict, timeout=0.3)

@@ -1,10 +1,8 @@
 """Every NATS user against a server with the configuration that `dockup up` writes: its own subjects work, the others' are refused."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import nats.errors
 import pytest
@@ -12,23 +10,26 @@ from nats.aio.client import Client
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from libs.common import streams, subjects
-from libs.supervisor import natsconf
-from libs.supervisor.children import nats_server as find_nats_server
 from libs.supervisor.home import NATS_USERS, SERVICES
-from tests.servers.process import Process
+from tests.integration.bus.conftest import Guarded
 
 APP = "app_0190"
 DEPLOYMENT = "dep_0190"
-BUCKETS = (subjects.DESIRED, subjects.ROUTES, subjects.APPLIED, subjects.SCALE, subjects.POLICIES, subjects.LEASES, subjects.WAITS)
-WRITER_OF = {"desired": "api", "policies": "api", "routes": "runtime", "scale": "metrics", "applied": "router"}
-"""Bucket → its writer."""
+BUCKETS = (subjects.DESIRED, subjects.ROUTES, subjects.APPLIED, subjects.SCALE, subjects.LEASES, subjects.WAITS)
+WRITERS_OF = {
+    "desired": {"api"},
+    "routes": {"runtime"},
+    "scale": {"metrics", "router"},
+    "applied": {"router"},
+}
+"""Bucket → who writes it."""
 
 READERS = {
     "api": set(BUCKETS) - {"waits"},
     "builder": {"desired", "waits"},
     "runtime": {"desired", "applied", "leases", "scale", "routes"},
-    "metrics": {"desired", "policies", "scale"},
-    "router": {"routes", "applied", "leases"},
+    "metrics": {"desired", "scale"},
+    "router": {"routes", "applied", "leases", "scale"},
 }
 
 STREAM_READERS = {subjects.EVENTS: {"api"}, subjects.LOGS: {"api", "runtime"}, subjects.DEADLETTER: {"api"}}
@@ -42,11 +43,12 @@ SAID_BY_BUILDER = {
 def published() -> dict[str, set[str]]:
     """Subject → the users that may publish there."""
     table = {f"dockup.cmd.builder.PrepareImage.{APP}": {"api"}, "dockup.rpc.runtime.stats": {"api"}, "dockup.obs.metrics": {"metrics"}}
+    table |= {"dockup.obs.router": {"router"}, "dockup.live.ses_1.in": {"api"}, "dockup.live.ses_1.out": {"runtime"}}
     table |= {f"dockup.log.{DEPLOYMENT}.build": {"builder", "runtime"}}
     for service in SERVICES:
         table |= {f"dockup.evt.{service}.Thing.{APP}": {service}, f"dockup.dead.{service}.{APP}": {service}}
         table |= {f"dockup.rpc.{service}.ping": {service, "api"}}
-    table |= {f"$KV.{bucket}.{APP}": {writer} for bucket, writer in WRITER_OF.items()}
+    table |= {f"$KV.{bucket}.{APP}": writers for bucket, writers in WRITERS_OF.items()}
     table |= {"$KV.leases.runtime.engine": {"runtime"}, "$KV.leases.router.one": {"router"}}
     table |= {"$KV.waits.builder.1.2": {"builder"}}
     return table
@@ -55,7 +57,13 @@ def published() -> dict[str, set[str]]:
 def subscribed() -> dict[str, set[str]]:
     table = {f"_INBOX_{user}.x": {user} for user in NATS_USERS}
     table |= {f"dockup.rpc.{service}.ping": {service} for service in SERVICES}
-    table |= {"dockup.obs.metrics": {"api"}, "dockup.live.ses_1.out": {"api"}, f"dockup.log.{DEPLOYMENT}.>": {"api"}}
+    table |= {
+        "dockup.obs.metrics": {"api"},
+        "dockup.obs.router": {"metrics"},
+        "dockup.live.ses_1.out": {"api"},
+        f"dockup.log.{DEPLOYMENT}.>": {"api"},
+    }
+    table |= {"dockup.live.ses_1.in": {"runtime"}}
     # Nobody reads a stream's or a bucket's subjects past JetStream.
     table |= {subject: set() for subject in ("dockup.>", "dockup.evt.>", "dockup.cmd.>", "$KV.>", "$JS.>", "_INBOX.>", ">")}
     return table
@@ -112,35 +120,12 @@ class Connection:
         return not any(deed.lower() in error for error in before)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder: Path = tmp_path_factory.mktemp("nats")
-    passwords = {user: f"password-of-{user}" for user in NATS_USERS}
-    port = free_port()
-    conf = folder / "nats.conf"
-    conf.write_text(natsconf.render(port=port, store=str(folder / "store"), passwords=passwords))
-    server = Process([find_nats_server(), "-c", str(conf)], folder / "nats.log")
-    server.start(lambda: answers(port))
-    yield Server(f"nats://127.0.0.1:{port}", passwords)
-    server.stop()
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture
-async def server(configured: Server) -> Server:
-    async with configured.connect("setup") as setup:
+async def server(guarded: Guarded) -> Server:
+    server = Server(guarded.url, guarded.passwords)
+    async with server.connect("setup") as setup:
         await streams.ensure(setup.js, first_event=1)
-    return configured
+    return server
 
 
 async def test_nobody_enters_without_a_password(server: Server) -> None:
@@ -183,7 +168,7 @@ async def _listed(watcher: object) -> None:
         pass
 
 
-@pytest.mark.parametrize(("bucket", "writer"), WRITER_OF.items())
+@pytest.mark.parametrize(("bucket", "writer"), [(bucket, writer) for bucket, writers in WRITERS_OF.items() for writer in sorted(writers)])
 async def test_a_writer_writes_by_compare_and_set(server: Server, bucket: str, writer: str) -> None:
     async with server.connect(writer) as connection:
         kv = await connection.js.key_value(bucket)

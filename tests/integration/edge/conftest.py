@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,8 @@ from cryptography.fernet import Fernet
 from services.api.app import create_app
 from services.api.http.edge import Edge
 from services.api.settings import Settings
+from tests.servers import sqlite
+from tests.servers.api import quick_hashes
 from tests.servers.postgres import PostgresServer
 
 NOBODY = "nats://127.0.0.1:1"
@@ -74,13 +76,36 @@ async def running(settings: Settings) -> AsyncIterator[Api]:
         await task
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Passwords that are hashed in a hundredth of the time; the whole stacks of tests/e2e hash them as they are meant to be."""
+    with quick_hashes():
+        yield
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    url = ""
-    if request.param == "postgres":
-        url = cast("PostgresServer", request.getfixturevalue("postgres")).create_database()
+def server(request: pytest.FixtureRequest) -> PostgresServer | None:
+    """None for SQLite."""
+    return cast("PostgresServer", request.getfixturevalue("postgres")) if request.param == "postgres" else None
+
+
+@pytest.fixture
+def empty(server: PostgresServer | None, tmp_path: Path) -> Settings:
+    """With a database that nothing is in, not even a schema."""
+    return _settings(tmp_path, server.create_database() if server else "")
+
+
+@pytest.fixture
+def settings(server: PostgresServer | None, tmp_path: Path) -> Settings:
+    """With a database of today's schema."""
+    if server is None:
+        sqlite.migrated(tmp_path / "api" / "dockup.db")
+    return _settings(tmp_path, server.migrated() if server else "")
+
+
+def _settings(home: Path, url: str) -> Settings:
     return Settings(
-        home=str(tmp_path),
+        home=str(home),
         instance="test",
         nats_url=NOBODY,
         nats_setup_url=NOBODY,
@@ -101,7 +126,7 @@ def changed(settings: Settings, **values: Any) -> Settings:
     return msgspec.structs.replace(settings, **values)
 
 
-async def until(condition: Any, seconds: float = 10) -> None:
+async def until(condition: Any, seconds: float = 30) -> None:
     """Wait for an async condition, bounded."""
     async with asyncio.timeout(seconds):
         while not await condition():

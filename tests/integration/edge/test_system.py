@@ -122,11 +122,13 @@ async def test_logs_come_from_the_runtime(settings: Settings, nats_server: NatsS
             "since": "2026-01-01T00:00:00Z",
             "stream": "stderr",
             "replica": "r1",
-            "deployment_id": "dep_x",
+            "process": "worker",
         }
         answer = await api.as_admin.get(f"/api/v1/apps/{app_id}/logs", params=query)
         assert answer.json() == {"items": [msgspec.to_builtins(lines[0])], "truncated": True}
-        assert msgspec.to_builtins(asked[-1]) == {"app_id": app_id, **query, "deployments": ()}
+        assert msgspec.to_builtins(asked[-1]) == {**query, "app_id": app_id, "process": "worker", "deployment_id": None, "deployments": ()}
+        unknown = await api.as_admin.get(f"/api/v1/apps/{app_id}/logs", params={"deployment_id": "dep_x"})
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
         text = await api.as_admin.get("/api/v1/apps/demo/logs", headers={"Accept": "text/plain"})
         assert (text.headers["content-type"], text.text) == ("text/plain; charset=utf-8", "one\n")
         for wrong in ({"tail": 0}, {"tail": 10_001}, {"since": "yesterday"}, {"since": "2026-01-01T00:00:00"}, {"stream": "all"}):

@@ -1,13 +1,14 @@
 """A container's life on a real engine."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from ipaddress import ip_network
 
 import httpx
 import pytest
 
-from libs.common.engine import containers, ports
+from libs.common.engine import carriers, containers, ports, volumes
 from libs.common.engine.connect import Engine
 from libs.common.engine.errors import Conflict, EngineAway, ImageMissing, NotFound, StartFailed
 from libs.common.engine.networks import NetworkSeen
@@ -159,3 +160,47 @@ async def test_what_the_engine_says_of_itself(engine: Engine) -> None:
     assert info.ncpu >= 1
     assert info.memory_mb > 100
     assert info.cgroup_version in {"1", "2"}
+
+
+async def test_what_moves_slowly_holds_up_no_short_call(engine: Engine) -> None:
+    go = threading.Event()
+    moving = [asyncio.create_task(engine.transfer(go.wait)) for _ in range(50)]
+    try:
+        async with asyncio.timeout(20):
+            await engine.ping()
+    finally:
+        go.set()
+        await asyncio.gather(*moving)
+
+
+async def test_a_carrier_whose_maker_was_cancelled_does_not_hold_its_volume(engine: Engine, instance: str) -> None:
+    name = f"{instance}-data"
+
+    async def hold() -> None:
+        async with carriers.carrier(engine, instance, name, {}, set()):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.3)  # the engine finishes what it was asked
+    assert _carriers(engine, instance) == []
+    await volumes.remove(engine, name)
+
+
+async def test_carriers_of_a_process_that_is_gone_are_swept_and_no_others(engine: Engine, instance: str) -> None:
+    held: set[str] = set()
+    async with carriers.carrier(engine, instance, f"{instance}-mine", {}, held) as mine:
+        left = await engine.call(engine.api.create_container_from_config, {**engine.api.inspect_container(mine)["Config"]}, None)
+        await carriers.sweep(engine, instance, held)  # it may be one that is just being noted
+        assert len(_carriers(engine, instance)) == 2
+        await carriers.sweep(engine, instance, held, older_than=0)
+        assert _carriers(engine, instance) == [mine] != [left["Id"]]
+    assert (held, _carriers(engine, instance)) == (set(), [])
+    await volumes.remove(engine, f"{instance}-mine")
+
+
+def _carriers(engine: Engine, instance: str) -> list[str]:
+    return [one["Id"] for one in engine.api.containers(all=True, filters={"label": f"{carriers.CARRIER_LABEL}={instance}"})]

@@ -41,7 +41,7 @@ async def test_a_life_in_events(engine: Engine, instance: str, spec: Spec) -> No
 async def test_closing_ends_a_quiet_watch_at_once(engine: Engine, instance: str) -> None:
     watch = events.watch(engine, instance)
     reader = asyncio.create_task(anext(watch))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await watch.opened.wait()
         await watch.aclose()
         with pytest.raises(StopAsyncIteration):
@@ -53,7 +53,7 @@ async def test_a_broken_connection_says_that_the_engine_is_away(instance: str, g
     watch = events.watch(engine, instance)
     await watch.opened.wait()
     gateway.cut()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         for quiet in (watch, events.watch(engine, instance)):
             with pytest.raises(EngineAway):
                 await anext(quiet)
@@ -69,6 +69,6 @@ async def test_closing_the_engine_ends_its_watches(instance: str, gateway: Gatew
     watch = events.watch(engine, instance)
     await watch.opened.wait()
     engine.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(EngineAway):
             await anext(watch)

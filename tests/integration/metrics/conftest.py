@@ -44,11 +44,19 @@ class Station:
         await self.ear.listen(subjects.OBSERVATION, hear)
         self._task = asyncio.create_task(serve(self.settings, self._service))
 
-    async def stop(self) -> None:
+    async def restart(self) -> None:
+        """Another process of the service, on the connection of the first."""
+        await self._end()
+        self._task = asyncio.create_task(serve(self.settings, self._service))
+
+    async def _end(self) -> None:
         if self._task:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=WAIT)
             assert self._task.done(), "it does not stop when it is told to"
+
+    async def stop(self) -> None:
+        await self._end()
         for container_id in self.made:
             await containers.remove(self.engine, container_id)
 
@@ -94,6 +102,7 @@ async def make(nats_server: NatsServer, redis: RedisServer, engine: Engine, tmp_
                 redis_url=redis.url,
                 docker_host=docker_host,
                 sync_seconds=1.2,
+                scale_seconds=0.5,
             )
             buses = [await Bus.connect(nats_server.url, name) for name in ("metrics", "api")]
             for bus in buses:

@@ -6,6 +6,8 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.integration.router.replica import Replica
 from tests.integration.router.stack import Stack, new_app, until
 from tests.integration.router.traffic import Load, WebSocket
@@ -90,6 +92,42 @@ async def test_a_wiped_bus_takes_nothing_away(stack: Stack, replicas: list[Repli
     assert (await stack.get(app)).json()["name"] == replicas[1].name
 
 
+async def unknown(stack: Stack, app: str) -> bool:
+    answer = await stack.ask("GET", "localhost", "/", {"Host": stack.host(app)})
+    return (answer.status_code, answer.json()["code"]) == (404, "unknown_host")
+
+
+async def test_an_app_that_went_stays_away_when_the_router_is_killed_just_then(stack: Stack, replicas: list[Replica]) -> None:
+    """Once the router said so, nobody keeps a word of it: not the bus, and so not the disk."""
+    await stack.start()
+    app, other = new_app(), new_app()
+    await stack.route(app, replicas[0].upstream())
+    await until(lambda: app in (stack.files / "table.json").read_text(encoding="utf-8"))
+    await stack.route(app, hosts=())
+    stack.kill_router()
+    await stack.routes.delete(app)
+    await stack.start()
+    await stack.route(other, replicas[1].upstream())
+    assert await unknown(stack, app)
+    assert app not in (stack.files / "table.json").read_text(encoding="utf-8")
+
+
+async def test_an_app_whose_first_route_was_not_saved_goes_too(stack: Stack, replicas: list[Replica]) -> None:
+    """The router was killed between the proxy and the disk, and the app was deleted while it was away."""
+    await stack.start()
+    before = (stack.files / "table.json").read_bytes()
+    app, other = new_app(), new_app()
+    await stack.route(app, replicas[0].upstream())
+    stack.kill_router()
+    (stack.files / "table.json").write_bytes(before)
+    gone = await stack.put(app, hosts=())
+    await stack.start()
+    await stack.wait_applied(gone)
+    assert await unknown(stack, app)
+    await stack.route(other, replicas[1].upstream())
+    assert (await stack.get(other)).json()["name"] == replicas[1].name
+
+
 async def test_a_silent_bus_keeps_nobody_from_serving(stack: Stack, replicas: list[Replica]) -> None:
     await stack.start()
     app = new_app()
@@ -133,6 +171,20 @@ async def test_a_taken_port_is_a_sentence_and_no_end(stack: Stack) -> None:
     healthy = await stack.ping()
     assert healthy is not None
     assert healthy.status == "ok"
+
+
+async def test_nobody_shares_the_ports(stack: Stack, replicas: list[Replica]) -> None:
+    """Two that do get some of the requests each, and a deploy that is live at one is unknown at the other."""
+    await stack.start()
+    stack.stop_router()
+    stack.set(router_backends="300")
+    await stack.start()  # the sockets of a reloaded proxy are the same
+    await stack.route(new_app(), replicas[0].upstream())
+    for port in (stack.http_port, stack.https_port):
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
 
 
 async def test_a_changed_setting_reloads_the_proxy_that_runs(stack: Stack, replicas: list[Replica]) -> None:

@@ -1,10 +1,13 @@
 """Certificates as OpenSSL and curl see them, and a stack without TLS."""
 
 import asyncio
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 
 from libs.common.bus import Bus
 from tests.integration.router.replica import Replica
@@ -48,6 +51,24 @@ async def test_a_leaf_is_kept_over_a_restart(stack: Stack, replicas: list[Replic
     await stack.start()
     await stack.route(new_app())
     assert path.read_bytes() == before
+
+
+async def test_a_root_key_that_is_broken_ends_nothing_and_is_said(stack: Stack, replicas: list[Replica]) -> None:
+    await stack.start()
+    app, other = new_app(), new_app()
+    await stack.route(app, replicas[0].upstream())
+    stack.kill_router()
+    os.kill(stack.haproxy_pid, signal.SIGKILL)
+    key = stack.files / "ca" / "root.key"
+    key.write_text("nonsense", encoding="ascii")
+    await stack.start()
+    assert (await stack.get(app)).json()["name"] == replicas[0].name
+    await stack.route(other, replicas[1].upstream())
+    with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
+        await stack.get(other)
+    pong = await stack.ping()
+    assert pong is not None
+    assert (pong.status, "root.key is of no use" in pong.detail) == ("degraded", True)
 
 
 async def test_http_2(stack: Stack, replicas: list[Replica]) -> None:

@@ -35,7 +35,7 @@ class WebSocket:
 
     async def echoes(self, text: str = "ping") -> bool:
         self._writer.write(text.encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return (await self._reader.readexactly(len(text))).decode() == text
 
     def close(self) -> None:

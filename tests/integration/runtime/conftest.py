@@ -8,6 +8,8 @@ import pytest
 from libs.common.bus import Bus
 from libs.common.engine.connect import Engine
 from tests.integration.runtime.stack import Stack
+from tests.servers.git import PASSWORD, USER, GitServer, git
+from tests.servers.model import ModelServer
 from tests.servers.nats import NatsServer
 
 
@@ -33,3 +35,22 @@ async def stack(home: Path, nats_server: NatsServer, bus: Bus, engine: Engine) -
     await stack.start()
     yield stack
     await stack.end()
+
+
+@pytest.fixture
+def model() -> Iterator[ModelServer]:
+    server = ModelServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[GitServer]:
+    """A git host that wants a login, and has one repository that may be pushed to."""
+    server = GitServer(tmp_path / "host", login=(USER, PASSWORD))
+    server.start()
+    server.make_repo("demo", {"page": "at first\n"})
+    git(server.path("demo"), "config", "http.receivepack", "true")
+    yield server
+    server.stop()

@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from libs.common import ids, subjects
 from libs.common.bucket import Bucket, Mirror
 from libs.common.bus import Bus, NoAnswer
-from libs.common.engine import containers, networks
+from libs.common.engine import carriers, containers, networks, volumes
 from libs.common.engine.connect import Engine
 from libs.common.engine.containers import ContainerListed
 from libs.common.messages.api import Complete, Desired, HealthCheck, Release
@@ -65,6 +65,7 @@ class Stack:
         self.react = True
         self.docker_host = DOCKER_HOST
         self.network_pool = "10.213.0.0/16"
+        self.settings: dict[str, str] = {}
 
     async def _listen(self) -> None:
         async def take(message: Msg) -> None:
@@ -99,6 +100,7 @@ class Stack:
             "DOCKUP_DOCKER_HOST": self.docker_host,
             "DOCKUP_NETWORK_POOL": self.network_pool,
             "DOCKUP_LOG_LEVEL": "debug",
+            **self.settings,
         }
         os.environ.update(environment)
         try:
@@ -152,6 +154,10 @@ class Stack:
         await self._wishes.put(app_id, new)
         return new
 
+    async def forget(self, app_id: str) -> None:
+        """The API took notice that the app is gone."""
+        await self._wishes.delete(app_id)
+
     async def deploy(self, app_id: str, release: Release, **fields: object) -> Said:
         """Make it the candidate and wait for its end."""
         await self.want(app_id, candidate=release, **fields)
@@ -165,14 +171,14 @@ class Stack:
         await until(ended, PATIENT)
         return ended()[0]
 
-    async def settled(self, app_id: str) -> Said:
+    async def settled(self, app_id: str, seconds: float = PATIENT) -> Said:
         """Wait until the last wish is said to be settled."""
 
         def found() -> list[Said]:
             revision = self.desired[app_id].revision
             return [event for event in self.said_of(app_id, "Settled") if event.data["revision"] == revision]
 
-        await until(found, PATIENT)
+        await until(found, seconds)
         return found()[0]
 
     def said_of(self, app_id: str, name: str) -> list[Said]:
@@ -190,10 +196,10 @@ class Stack:
             while not condition(await self.containers(app_id)):
                 await asyncio.sleep(0.05)
 
-    async def get(self, app_id: str, path: str = "/") -> httpx.Response:
+    async def get(self, app_id: str, path: str = "/", timeout: float = 5.0) -> httpx.Response:
         host = self.desired[app_id].hosts[0]
         context = ssl.create_default_context(cafile=str(self.router.root))
-        async with httpx.AsyncClient(verify=context) as client:
+        async with httpx.AsyncClient(verify=context, timeout=timeout) as client:
             url = f"https://127.0.0.1:{self.router.https_port}{path}"
             return await client.get(url, headers={"Host": host}, extensions={"sni_hostname": host})
 
@@ -221,6 +227,9 @@ class Stack:
         self.router.end()
         for listed in await containers.list_ours(self.engine, self.instance):
             await containers.remove(self.engine, listed.id)
+        await carriers.sweep(self.engine, self.instance, set(), older_than=0)
+        for volume in await volumes.list_ours(self.engine, self.instance):
+            await volumes.remove(self.engine, volume.name)
         for network in await networks.list_all(self.engine):
             if network.labels.get("dockup.instance") == self.instance:
                 with contextlib.suppress(Exception):

@@ -2,7 +2,10 @@
 
 import pytest
 
-from libs.common.messages.api import HealthCheck
+from libs.common import clock, subjects
+from libs.common.bucket import Bucket
+from libs.common.messages.api import Autoscale, HealthCheck
+from libs.common.messages.scale import Scale
 from libs.common.states import Intent
 from tests import images
 from tests.integration.router.stack import until
@@ -44,8 +47,9 @@ async def test_redeploy_replaces_new_first(stack: Stack) -> None:
     [
         ("exits", "container_exited"),
         ("silent", "port_not_listening"),
-        ("wrong_port", "port_not_listening"),
-        ("loopback", "port_not_listening"),
+        # As the others: tests/e2e/test_failures.py has each on a whole stack.
+        pytest.param("wrong_port", "port_not_listening", marks=pytest.mark.long),
+        pytest.param("loopback", "port_not_listening", marks=pytest.mark.long),
         ("eats_memory", "out_of_memory"),
     ],
 )
@@ -67,6 +71,16 @@ async def test_a_bad_image_fails_by_its_code_and_the_old_version_serves(stack: S
     if image == "wrong_port":
         assert failure["data"]["listening"] == [9999]
         assert "9999" in failure["hint"]
+
+
+async def test_where_nothing_listens_the_ports_that_the_image_exposes_are_told(stack: Stack) -> None:
+    check = HealthCheck(start_period_seconds=1)
+    end = await stack.deploy(stack.new_app(), stack.release(1, images.silent(), port=80, health_check=check))
+    failure = end.data["failure"]
+    assert isinstance(failure, dict)
+    assert (failure["code"], failure["data"]["port"]) == ("port_not_listening", 80)
+    assert "the image exposes 8080" in failure["message"]
+    assert "internal_port" in failure["hint"]
 
 
 async def test_a_health_check_that_answers_wrongly(stack: Stack) -> None:
@@ -108,6 +122,18 @@ async def test_stop_start_restart_scale(stack: Stack) -> None:
     assert await stack.version(app_id) == "one"
 
 
+async def test_load_decides_within_the_bounds_and_the_own_number_comes_back(stack: Stack) -> None:
+    app_id = stack.new_app()
+    await stack.deploy(app_id, stack.release(1, images.web(), env={"VERSION": "one"}))
+    await stack.want(app_id, autoscale=Autoscale(max_replicas=3))
+    await Bucket(stack.bus, subjects.SCALE, Scale).put(app_id, Scale(app_id=app_id, replicas=9, at=clock.now(), by="metrics"))
+    await stack.wait_containers(app_id, lambda found: len(found) == 3)
+    await until(lambda: len(stack.routes.entries[app_id].upstreams) == 3)
+    await stack.want(app_id, autoscale=None)
+    await stack.settled(app_id)
+    assert [entry.name for entry in await stack.containers(app_id)] == [f"dk-{app_id}-web-r1.0-0"]
+
+
 async def test_delete_in_mid_deploy_leaves_nothing(stack: Stack) -> None:
     app_id = stack.new_app()
     await stack.want(app_id, candidate=stack.release(1, images.slow_start()))
@@ -118,3 +144,28 @@ async def test_delete_in_mid_deploy_leaves_nothing(stack: Stack) -> None:
     found = stack.engine.api.networks(filters={"label": f"dockup.project={stack.desired[app_id].project_id}"})
     assert found == []
     await until(lambda: not stack.routes.entries[app_id].hosts)
+
+
+async def test_the_last_word_on_an_app_waits_for_a_router_that_was_away(stack: Stack) -> None:
+    """Else what its disk remembers would be served for ever."""
+    app_id, other = stack.new_app(), stack.new_app()
+    await stack.deploy(app_id, stack.release(1, images.web()))
+    stack.router.kill_router()
+    await stack.want(app_id, intent=Intent.DELETED)
+    await until(lambda: not stack.routes.entries[app_id].hosts)
+    await stack.forget(app_id)
+    await stack.want(other, candidate=stack.release(1, images.web()))
+    await until(lambda: other in stack.routes.entries)  # the deletion came before
+    assert app_id in stack.routes.entries
+    await stack.router.start()
+    await until(lambda: app_id not in stack.routes.entries)
+    answer = await stack.router.ask("GET", "localhost", "/", {"Host": stack.desired[app_id].hosts[0]})
+    assert answer.json()["code"] == "unknown_host"
+
+
+async def test_shared_variables_are_filled_in(stack: Stack) -> None:
+    app_id = stack.new_app()
+    shared = stack.vault.seal({"V": "shared"})
+    release = stack.release(1, images.web(), env={"VERSION": "is-${{ shared.V }}"}, shared=shared)
+    assert (await stack.deploy(app_id, release)).name == "ReleaseLive"
+    assert await stack.version(app_id) == "is-shared"

@@ -1,14 +1,16 @@
 """What dies, vanishes or forgets, and what the runtime makes of it."""
 
 import asyncio
+import os
 import random
+import signal
 
 import httpx
 import pytest
 
 from libs.common.engine import containers, networks
 from libs.common.engine.networks import NetworkSeen
-from libs.common.messages.api import Limits
+from libs.common.messages.api import HealthCheck, Limits
 from libs.common.states import Intent
 from tests import images
 from tests.integration.router.stack import until
@@ -98,7 +100,7 @@ async def test_a_crash_is_healed_and_a_loop_is_called_one(stack: Stack) -> None:
     await answers(stack, app_id)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)])
 async def test_killed_in_mid_deploy_it_ends_once(stack: Stack, seed: int) -> None:
     app_id = await live(stack)
     stack.react = seed % 2 == 0  # the API may be slow to take notice, too
@@ -153,6 +155,24 @@ async def test_a_wiped_bus_removes_nothing_and_comes_back(stack: Stack) -> None:
     assert len(await stack.containers(app_id)) == 2
     await stack.complete()
     await stack.wait_containers(app_id, lambda found: len(found) == 1)
+
+
+async def test_a_wiped_bus_and_a_new_runtime_lead_where_the_app_is_now(stack: Stack) -> None:
+    """The router knows a route from before, which nobody else remembers."""
+    app_id = await live(stack)
+    before = stack.routes.entries[app_id].revision
+    stack.nats.kill()
+    stack.stop_runtime()
+    stack.nats.wipe()
+    (old,) = await stack.containers(app_id)
+    await containers.remove(stack.engine, old.id)
+    stack.nats.start()
+    stack.nats.ensure()
+    await until(lambda: stack.bus.connected, 30)
+    await stack.want(app_id)
+    stack.launch()
+    await answers(stack, app_id)
+    assert stack.routes.entries[app_id].revision > before
 
 
 async def test_cancelled_in_mid_deploy(stack: Stack) -> None:
@@ -244,3 +264,23 @@ async def test_stop_in_mid_drain_and_start_again(stack: Stack) -> None:
     await stack.settled(app_id)
     await answers(stack, app_id)
     assert len(await stack.containers(app_id)) == 1
+
+
+@pytest.mark.long
+async def test_what_hung_while_nobody_looked_leaves_the_route(stack: Stack) -> None:
+    """The route has both when the runtime is back, which takes them for healthy at first."""
+    check = HealthCheck(type="http", timeout_seconds=1, start_period_seconds=5)
+    app_id = await live(stack, health_check=check)
+    await stack.want(app_id, replicas=2)
+    await stack.settled(app_id)
+    hung = (await stack.containers(app_id))[0]
+    stack.kill_runtime()
+    for process in stack.engine.api.top(hung.id, "-eo pid")["Processes"]:
+        os.kill(int(process[0]), signal.SIGSTOP)
+    stack.launch()
+
+    def fronting() -> list[str]:
+        return [one.name[-12:] for one in stack.routes.entries[app_id].upstreams if one.draining_since is None]
+
+    await until(lambda: len(fronting()) == 1, 40)
+    assert fronting() != [hung.id[:12]]

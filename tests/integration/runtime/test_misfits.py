@@ -30,7 +30,7 @@ async def put(stack: Stack, bucket: str, key: str, body: bytes) -> None:
 
 
 async def pings(stack: Stack, status: str, detail: str = "") -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (pong := await stack.ping()) is None or pong.status != status or detail not in pong.detail:
             await asyncio.sleep(0.05)
 
@@ -70,6 +70,7 @@ async def test_what_routers_wrote_is_passed_over(stack: Stack) -> None:
     assert (await stack.deploy(app_id, stack.release(2, images.web(), env={"VERSION": "two"}))).name == "ReleaseLive"
 
 
+@pytest.mark.long
 async def test_a_lease_that_cannot_be_read_is_waited_for(stack: Stack) -> None:
     await live(stack)
     stack.kill_runtime()

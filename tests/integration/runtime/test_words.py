@@ -6,6 +6,7 @@ import pytest
 
 from libs.common import subjects
 from libs.common.messages.builder import BuildLine
+from libs.common.messages.runtime import Inventory
 from libs.common.states import Intent
 from tests import images
 from tests.integration.router.stack import until
@@ -24,6 +25,24 @@ async def fails(stack: Stack, script: str) -> tuple[str, Said]:
     end = await stack.deploy(app_id, stack.release(1, images.shell(), command=("-c", f"{script}; exit 3")))
     await stack.settled(app_id)
     return app_id, end
+
+
+async def test_a_runtime_that_forgot_all_hides_the_secrets_of_a_release_that_nobody_wants(stack: Stack) -> None:
+    """The name of one of them says nothing; a database that is made from what runs hears that it is secret all the same."""
+    app_id = stack.new_app()
+    env = {"API_TOKEN": "very-secret-words", "PLAIN": "hide-me-please"}
+    command = ("sh", "-c", "echo $API_TOKEN $PLAIN; exec /web serve")
+    first = stack.release(1, images.bare(), env=env, env_secret=("PLAIN",), command=command)
+    assert (await stack.deploy(app_id, first)).name == "ReleaseLive"
+    await stack.settled(app_id)
+    found = await stack.bus.query("runtime", "inventory", {}, Inventory)
+    assert [wish.current.env_secret for wish in found.apps if wish.app_id == app_id and wish.current] == [("PLAIN",)]
+    stack.kill_runtime()
+    await stack.want(app_id, current=stack.release(2, images.bare()))
+    stack.launch()
+    await stack.wait_said(app_id, "ReplicaRemoved")
+    kept = await stack.logs(app_id, deployments=(first.deployment_id,), tail=100)
+    assert "•••••••• ••••••••" in [line.message for line in kept.items if "-r1." in line.replica]
 
 
 @pytest.mark.parametrize("script", SAYS.values(), ids=SAYS)

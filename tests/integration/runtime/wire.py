@@ -14,6 +14,9 @@ class Wire:
         self._path = path
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._last_words = b""
+        self._stuck = b""
+        self.is_cut = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -21,6 +24,7 @@ class Wire:
 
     async def mend(self) -> None:
         self._path.unlink(missing_ok=True)
+        self.is_cut.clear()
         self._server = await asyncio.start_unix_server(self._serve, self._path)
 
     async def cut(self) -> None:
@@ -30,6 +34,15 @@ class Wire:
             self._path.unlink(missing_ok=True)
         for writer in tuple(self._open):
             writer.transport.abort()
+        self.is_cut.set()
+
+    def cut_at(self, words: bytes) -> None:
+        """Cut it, once, as soon as the engine has been told these words, before it can answer."""
+        self._last_words = words
+
+    def stick_at(self, words: bytes) -> None:
+        """The engine hears nothing more over a connection with these words, and says nothing; empty: all is heard from now on."""
+        self._stuck = words
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_unix_connection(ENGINE)
@@ -37,18 +50,22 @@ class Wire:
         self._open |= both
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pass(reader, far_writer))
-                group.create_task(_pass(far_reader, writer))
+                group.create_task(self._pass(reader, far_writer, is_asking=True))
+                group.create_task(self._pass(far_reader, writer, is_asking=False))
         finally:
             self._open -= both
             for one in both:
                 one.close()
 
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_asking: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                if is_asking and self._stuck and self._stuck in data:
+                    continue
+                writer.write(data)
+                await writer.drain()
+                if is_asking and self._last_words and self._last_words in data:
+                    self._last_words = b""
+                    await self.cut()
+            if writer.can_write_eof():
+                writer.write_eof()

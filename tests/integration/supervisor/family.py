@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from libs.common import log
@@ -12,7 +13,7 @@ from libs.supervisor import children, process
 from libs.supervisor.children import Child
 from libs.supervisor.home import Home
 from libs.supervisor.settings import environment, find_home
-from libs.supervisor.tree import Tree
+from libs.supervisor.tree import Tree, hold_back
 
 
 def waits() -> None:
@@ -34,9 +35,12 @@ def stubborn() -> None:
 
 def main() -> int:
     log.configure("supervisor")
+    hold_back()
     home = find_home()
     if not process.claim(home.pid_file("supervisor")):
         return process.BUSY
+    while "SLOW" in os.environ and not (home.root / "go").exists():
+        time.sleep(0.02)
     servers = children.servers(home, home.load(), environment(home))
     Tree(home, [*servers, *services(home)], lambda: services(home)).run()
     return 0

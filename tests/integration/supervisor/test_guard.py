@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.ports import free_port
+
 GUARD = Path(__file__).parents[3] / "compose" / "guard"
 HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin") or "haproxy"
 # In place of the router: notes that it started, with its process id, and that it was told to end.
 ROUTER = 'echo "started $$" >>"$0"; trap \'echo "told" >>"$0"; exit 0\' TERM; while :; do sleep 0.05; done'
 
 
-def until(condition: Callable[[], object], seconds: float = 15) -> None:
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come true"
@@ -34,9 +36,7 @@ class Container:
         self._notes = folder / "notes"
         self._environ = {**os.environ, "DOCKUP_HOME": str(folder)}
         self.guard = subprocess.Popen([GUARD, "sh", "-c", ROUTER, str(self._notes)], env=self._environ, start_new_session=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._config = folder / "haproxy.cfg"
         self._config.write_text(
             f"defaults\n mode http\n timeout client 9s\nfrontend f\n bind 127.0.0.1:{self.port}\n http-request return status 200\n"

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from libs.supervisor.home import Home
+from tests.integration.supervisor.small import fill, small_disk
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -68,22 +71,37 @@ def test_a_home_that_cannot_be_written() -> None:
 
 def test_a_full_disk(tmp_path: Path) -> None:
     """A file system of 64 KB stands for a disk that has run full."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting takes root's rights")
     small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], check=True)
-    try:
+    with small_disk(small, "64k"):
         done = dockup("up", DOCKUP_HOME=str(small))
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
     assert done.returncode == 1
     assert "DOCKUP_HOME: 0 MB are free" in done.stderr
+
+
+def test_a_supervisor_that_comes_back_takes_a_full_disk(tmp_path: Path) -> None:
+    """It has everything that it needs: what stops this one is what its state lacks, not the disk."""
+    home = Home(tmp_path / "small")
+    with small_disk(home.root, "64k"):
+        home.make()
+        home.load()
+        home.pid_file("supervisor").write_text("of the one before")
+        fill(home.root)
+        environ = {**os.environ, "DOCKUP_HOME": str(home.root)}
+        command = [sys.executable, "-P", "-m", "libs.supervisor"]
+        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, "dockup: DOCKUP_HOME: no ports are chosen yet; start with `dockup up`\n")
 
 
 def test_a_setting_that_nothing_reads_is_said(tmp_path: Path) -> None:
     done = dockup("up", DOCKUP_HOME=str(tmp_path), DOCKUP_HTPS_PORT="1", DOCKUP_DOCKER_HOST="unix:///nowhere.sock")
     assert "note: DOCKUP_HTPS_PORT is not a setting; did you mean DOCKUP_HTTPS_PORT?" in done.stdout
+
+
+def test_install_keeps_no_setting_that_would_stop_the_next_start(tmp_path: Path) -> None:
+    done = dockup("install", DOCKUP_HOME=str(tmp_path), DOCKUP_HTTPS_PORT="443443")
+    assert done.returncode == 1
+    assert "dockup: DOCKUP_HTTPS_PORT: is '443443'" in done.stderr
+    assert not (tmp_path / "dockup.env").exists()
 
 
 def test_down_and_status_without_anything(tmp_path: Path) -> None:
@@ -94,5 +112,14 @@ def test_down_and_status_without_anything(tmp_path: Path) -> None:
 
 
 def test_logs_of_nobody(tmp_path: Path) -> None:
-    done = dockup("logs", "nobody", DOCKUP_HOME=str(tmp_path))
-    assert (done.returncode, done.stderr) == (1, "dockup: there is no log of 'nobody'; there are: none yet\n")
+    done = dockup("logs", "router", DOCKUP_HOME=str(tmp_path))
+    assert (done.returncode, done.stderr) == (1, "dockup: there is no log of 'router'; there are: none yet\n")
+    done = dockup("logs", "some-app", DOCKUP_HOME=str(tmp_path))
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"dockup: It is not known which Dockup to ask: There is none in {tmp_path}")
+
+
+def test_a_relative_home_of_a_verb_for_apps() -> None:
+    done = dockup("apps", DOCKUP_HOME="state")
+    assert done.returncode == 4
+    assert "'state' is no absolute path" in done.stderr

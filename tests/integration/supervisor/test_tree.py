@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,8 +12,10 @@ from time import monotonic, sleep
 import msgspec
 import pytest
 
-from libs.supervisor import process
+from libs.supervisor import logs, process
 from libs.supervisor.home import Home, Ports
+from tests.integration.supervisor.small import small_disk
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("nats", "redis", "first", "second")
@@ -25,12 +26,6 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     while not condition():
         assert monotonic() < end, "it did not happen in time"
         sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Family:
@@ -162,6 +157,19 @@ def test_adopted_children_are_ended_too(family: Family) -> None:
     assert not any(family.pid(name) for name in NAMES)
 
 
+def test_a_word_to_end_before_they_are_adopted_ends_them_too(family: Family) -> None:
+    first = family.start()
+    until(family.all_up)
+    first.kill()
+    first.wait()
+    second = family.start(SLOW="1")
+    until(lambda: family.pid("supervisor") == second.pid)
+    second.terminate()
+    (family.home.root / "go").touch()
+    assert second.wait(20) == 0
+    assert not any(family.pid(name) for name in NAMES)
+
+
 def test_what_a_child_leaves_behind_does_not_hold_its_place(family: Family, tmp_path: Path) -> None:
     left = tmp_path / "left"
     left.mkdir()
@@ -174,6 +182,22 @@ def test_what_a_child_leaves_behind_does_not_hold_its_place(family: Family, tmp_
     finally:
         for sleeper in left.iterdir():
             os.kill(int(sleeper.name), signal.SIGKILL)
+
+
+def test_a_log_that_there_is_no_room_to_copy_does_not_end_the_watch(family: Family) -> None:
+    with small_disk(family.home.logs, "1m"):
+        long = family.home.log("long")
+        with long.open("wb") as file:
+            file.truncate(logs.LARGEST + 1)
+        supervisor = family.start()
+        until(family.all_up)
+        before = family.pid("first")
+        os.kill(before, signal.SIGKILL)
+        until(lambda: family.pid("first") not in {0, before})
+        assert supervisor.poll() is None
+        assert long.stat().st_size == logs.LARGEST + 1
+        assert not long.with_suffix(".log.1").exists()
+        family.clean()
 
 
 @pytest.mark.long

@@ -12,7 +12,8 @@ from services.api.ui import assets
 from services.api.ui.controllers import UiController
 
 HERE = f"/ui/{assets.version()}/"
-SCRIPTS = [name for name in assets.assets() if name.endswith(".js")]
+VENDORED = {"xterm.js"}
+SCRIPTS = [name for name in assets.assets() if name.endswith(".js") and name not in VENDORED]
 
 
 def client() -> httpx.AsyncClient:
@@ -50,8 +51,8 @@ async def test_every_file_that_the_page_names_is_there_and_is_kept() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_stands_on_files_of_ours(name: str) -> None:
-    imported = re.findall(r'from "([^"]+)"', text(name))
-    assert {path.removeprefix("./") for path in imported} <= set(SCRIPTS)
+    imported = re.findall(r'(?:from |import\()"([^"]+)"', text(name))
+    assert {path.removeprefix("./") for path in imported} <= {*SCRIPTS, *VENDORED}
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|eval\(|https?://(?!www\.w3\.org/)[a-z]", text(name))
 
 
@@ -59,6 +60,16 @@ def test_every_class_in_the_scripts_has_a_style() -> None:
     styles = "".join(text(name) for name in assets.assets() if name.endswith(".css"))
     used = {word for name in SCRIPTS for spec in re.findall(r'h\("[a-z0-9]+((?:\.[a-z]+)+)"', text(name)) for word in spec.split(".")[1:]}
     assert used - set(re.findall(r"\.([a-z]+)", styles)) == set()
+
+
+async def test_a_file_comes_packed_to_who_takes_that() -> None:
+    async with client() as browser:
+        packed = await browser.get(f"{HERE}main.js")
+        plain = await browser.get(f"{HERE}main.js", headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], plain.headers.get("content-encoding")) == ("gzip", None)
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+    assert packed.content == plain.content
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
 
 
 async def test_another_version_s_path_gives_the_present_file_and_is_not_kept() -> None:

@@ -1,17 +1,23 @@
 """What a build prints, and what its end means."""
 
+import contextlib
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from libs.common.engine.connect import EngineInfo
-from libs.common.messages.builder import RegistryLogin
-from services.builder.build import dockerfile, limits, login
+from libs.common.messages.builder import BuildImage, RegistryLogin
+from services.builder.build import dockerfile, limits, login, others, remote
+from services.builder.build.claims import Claims
 from services.builder.build.cli import Cli
-from services.builder.build.limits import Limits
+from services.builder.build.limits import Limits, Values
+from services.builder.build.lines import plain
 from services.builder.build.meaning import meaning
 from services.builder.build.progress import Progress
-from services.builder.build.run import plain
+from services.builder.build.strays import Strays
 from services.builder.failed import Failed
 
 BEFORE_BUILDX = """\
@@ -210,30 +216,160 @@ def test_logins_are_for_their_registries_alone(tmp_path: Path) -> None:
     assert login.auths([RegistryLogin(server="r.corp:5000", username="a", password="b")]) == {"r.corp:5000": {"auth": "YTpi"}}
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
-def test_limits_are_put_on_and_taken_off_again(tmp_path: Path, version: str) -> None:
+def group(tmp_path: Path, version: str = "1", **wanted: int) -> Values:
+    """The limits of a builder, in a cgroup that has none yet."""
     info = EngineInfo(id="x", ncpu=4, memory_mb=4096, cgroup_version=version, cgroup_driver="cgroupfs", version="20")
-    values = limits.wanted(info, memory_mb=0, cpus=1.5, pids=4096, root=tmp_path)
-    before = {}
+    values = limits.wanted(info, **{"memory_mb": 0, "cpus": 1.5, "pids": 4096, **wanted}, root=tmp_path)
     for name, _ in values.files:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(f"was {Path(name).name}")
-        before[name] = Path(name).read_text()
-    held = Limits(values, tmp_path / "keep" / "limits.json")
+        if not Path(name).exists():
+            Path(name).write_text(f"was {Path(name).name}")
+    return values
+
+
+def standing(values: Values) -> dict[str, str]:
+    return {Path(name).name: Path(name).read_text() for name, _ in values.files}
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_limits_are_put_on_and_taken_off_again(tmp_path: Path, version: str) -> None:
+    values = group(tmp_path, version)
+    before = standing(values)
+    held = Limits(values, Claims(tmp_path / "claims"))
     with held.applied(), held.applied():
-        now = {Path(name).name: Path(name).read_text() for name, _ in values.files}
+        now = standing(values)
         assert now["pids.max"] == "4096"
         assert now["memory.max" if version == "2" else "memory.limit_in_bytes"] == str(2048 * 1024**2)
         assert now["cpu.max" if version == "2" else "cpu.cfs_quota_us"].startswith("150000")
         assert held.trouble == ""
-        # A builder that was killed here left its note to the next one.
-        Limits(values, tmp_path / "keep" / "limits.json").restore()
-    assert {name: Path(name).read_text() for name in before} == before
+        # Another builder starts: what is on is somebody's.
+        Limits(values, Claims(tmp_path / "claims")).settle()
+        assert standing(values) == now
+    assert standing(values) == before
+
+
+def test_of_several_builders_limits_the_strictest_hold_until_the_last_has_built(tmp_path: Path) -> None:
+    first = Limits(group(tmp_path, memory_mb=200, pids=4096), Claims(tmp_path / "claims"))
+    second = Limits(group(tmp_path, memory_mb=900, pids=100), Claims(tmp_path / "claims"))
+    values = group(tmp_path)
+    before = standing(values)
+
+    def on() -> tuple[int, int]:
+        now = standing(values)
+        return int(now["memory.limit_in_bytes"]) // 1024**2, int(now["pids.max"])
+
+    with second.applied():
+        assert on() == (900, 100)
+        with first.applied():
+            assert on() == (200, 100)
+            assert (first.trouble, second.trouble, second.are_shared()) == ("", "", True)
+        assert on() == (900, 100)
+        last = contextlib.ExitStack()
+        last.enter_context(first.applied())
+    with last:
+        assert on() == (200, 4096)
+        assert not first.are_shared()
+    assert standing(values) == before
+
+
+def test_limits_that_a_killed_builder_left_are_taken_off_by_the_next(tmp_path: Path) -> None:
+    values = group(tmp_path)
+    before = standing(values)
+    child = os.fork()
+    if not child:
+        with Limits(values, Claims(tmp_path / "claims")).applied():
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert standing(values) != before
+    Limits(values, Claims(tmp_path / "claims")).settle()
+    assert standing(values) == before
+    assert not list((tmp_path / "claims").glob("*.claim"))
 
 
 def test_limits_that_cannot_be_set_are_told(tmp_path: Path) -> None:
     (tmp_path / "memory").write_text("a file")
     info = EngineInfo(id="x", ncpu=1, memory_mb=100, cgroup_version="1", cgroup_driver="cgroupfs", version="20")
-    held = Limits(limits.wanted(info, memory_mb=0, cpus=0, pids=4096, root=tmp_path), tmp_path / "limits.json")
+    held = Limits(limits.wanted(info, memory_mb=0, cpus=0, pids=4096, root=tmp_path), Claims(tmp_path / "claims"))
     with held.applied():
         assert held.trouble.startswith("builds are not limited")
+
+
+@pytest.mark.parametrize(("version", "own"), [("1", "4:memory,pids:/system.slice/docker.service"), ("2", "0::/lxc/x/docker.service")])
+async def test_steps_of_an_engine_with_the_systemd_driver_are_taken_into_a_group(tmp_path: Path, version: str, own: str) -> None:
+    """Files stand for the kernel's, as Docker Engine 20.10 and runc 1.1 were seen to make them."""
+    top = tmp_path / "cgroup"
+    info = EngineInfo(id="x", ncpu=2, memory_mb=1024, cgroup_version=version, cgroup_driver="systemd", version="20")
+    values = limits.wanted(info, memory_mb=0, cpus=1, pids=64, root=top)
+    group = Path(values.files[0][0]).parent
+    assert group == (top / "dockup-builds" if version == "2" else top / "memory" / "dockup-builds")
+    engine = tmp_path / "proc" / "7"
+    engine.mkdir(parents=True)
+    (engine / "comm").write_text("dockerd\n")
+    (engine / "cgroup").write_text(f"{own}\n")
+    place = top / "lxc/x" if version == "2" else top / "memory/system.slice/docker.service"
+    step = place / "system.slice:docker:abc" / "inner"
+    step.mkdir(parents=True)
+    (step / "cgroup.procs").write_text("11\n12\n")
+    (place / "docker-1.scope").mkdir()
+    (place / "docker-1.scope" / "cgroup.procs").write_text("13\n")
+    group.mkdir(parents=True)
+    strays = Strays([group], tmp_path / "proc")
+    strays.look()
+    assert strays.processes() == {11, 12}
+    assert strays.gather() == ""
+    assert (group / "cgroup.procs").read_text() == "12"
+
+
+def test_a_repositorys_own_builder_image_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`project.toml` may name it: a trusted one is run as root, with the engine's socket."""
+    program = tmp_path / "pack"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PACK_HOME", "/etc/pack")
+    monkeypatch.setenv("DOCKUP_SECRET_KEY", "none of its business")
+    message = BuildImage(
+        command_id="c", app_id="app_1", deployment_id="dep_1", release=2, url="https://h/x", builder="pack", args={"A": "b"}
+    )
+    words = others.command(message, tmp_path)
+    assert words == [str(program), "build", "dockup/app_1:r2", "--path", str(tmp_path), "--no-color", "--env", "A=b"]
+    assert others.environment() == {"PACK_HOME": "/etc/pack"}
+
+
+def test_lines_that_would_take_minutes_to_look_through() -> None:
+    progress = Progress()
+    for line in ("#5 [2/2] RUN make", "#5 ERROR: exit code: 2"):
+        progress.take(line)
+    last = tuple((".lock " * 2_600 + "npm ci ") for _ in range(50))
+    began = time.monotonic()
+    assert meaning(progress, last).failure.code == "build_failed"
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ADD https://a.example/x /y", ["https://a.example/x"]),
+        ("add --chown=1:1 \\\n  http://10.0.0.1:80/x \\\n  b.txt /y/", ["http://10.0.0.1:80/x"]),
+        ('ONBUILD ADD ["https://a.example/x y", "/y"]', ["https://a.example/x"]),
+        ("ADD 'git://a.example/x.git#main' /y", ["git://a.example/x.git#main"]),
+        ("ARG V\nADD https://a.example/$V /y", ["https://a.example/"]),
+        ("ADD https://$HOST/x https://a.example$END/x https://a.example:$PORT/x $ALL /y", []),
+        ("# ADD https://a.example/x /y\nCOPY https://a.example/x /y\nRUN wget https://a.example/x\nADD x /y", []),
+        ("ADD [not json https://a.example/x", ["https://a.example/x"]),
+    ],
+)
+def test_addresses_that_a_dockerfile_adds(text: str, found: list[str]) -> None:
+    assert remote.sources(text) == found
+
+
+def test_addresses_that_the_engine_names() -> None:
+    progress = Progress()
+    for line in (
+        "#4 http://127.0.0.1/x",
+        "#5 [2/3] ADD https://a.example/x b.txt /y",
+        "#6 [3/3] RUN wget http://b.example",
+        "#4 DONE 0.1s",
+    ):
+        progress.take(line)
+    assert progress.fetched == ["http://127.0.0.1/x", "https://a.example/x"]

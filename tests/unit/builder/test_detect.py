@@ -55,6 +55,7 @@ def planned(folder: Path, files: dict[str, str], **replaced: str) -> Plan:
         ({"composer.json": '{"require": {"php": "^8.2"}}', "public/index.php": ""}, "php", ("FROM php:8.2-apache", "composer install")),
         ({"index.php": ""}, "php", ("FROM php:8.4-apache", "USER 33:33")),
         ({"Procfile": "web: ./serve --port $PORT && true"}, "procfile", ("FROM debian", '"./serve --port $PORT && true"')),
+        ({"Procfile": "  WEB :./serve größer \n"}, "procfile", ('CMD ["sh", "-c", "exec ./serve größer"]',)),
     ],
 )
 def test_sources(tmp_path: Path, files: dict[str, str], kind: str, parts: tuple[str, ...]) -> None:
@@ -84,11 +85,18 @@ def test_base_images_can_be_replaced(tmp_path: Path, kind: str) -> None:
     assert "{version}" not in plan.dockerfile
 
 
-@pytest.mark.parametrize("files", [{}, {"notes.md": "x"}, {"Procfile": "worker: x"}, {"Procfile": "web: a\x07b"}])
+@pytest.mark.parametrize("files", [{}, {"notes.md": "x"}, {"Procfile": "worker: x"}])
 def test_nothing_that_is_known(tmp_path: Path, files: dict[str, str]) -> None:
     with pytest.raises(Failed) as error:
         planned(tmp_path, files)
     assert error.value.failure.code == "nothing_detected"
+
+
+@pytest.mark.parametrize("text", ["web: a\x07b", "web: a\nnonsense", "web: a\nweb: b", "web:"])
+def test_a_procfile_that_is_not_understood(tmp_path: Path, text: str) -> None:
+    """It is not taken for one without `web`: the app would start by something else than its file says."""
+    with pytest.raises(Failed, match="of the Procfile is not understood"):
+        planned(tmp_path, {"Procfile": text, "main.py": "x"})
 
 
 def test_names_that_would_become_instructions(tmp_path: Path) -> None:
@@ -100,6 +108,15 @@ def test_names_that_would_become_instructions(tmp_path: Path) -> None:
 def test_a_package_that_is_no_json(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"package\.json cannot be read"):
         planned(tmp_path, {"package.json": "{"})
+
+
+def test_what_nobody_writes_by_hand(tmp_path: Path) -> None:
+    """Nested without end: a reader of Python's would raise what is no failure of ours, and the builder try it five times."""
+    deep = "[" * 100_000
+    with pytest.raises(Failed, match=r"package\.json cannot be read"):
+        planned(tmp_path, {"package.json": f'{{"a": {deep}'})
+    assert planned(tmp_path, {"package.json": "{}", "pyproject.toml": f"a = {deep}"}).kind == "python"
+    assert planned(tmp_path, {"pyproject.toml": f"a = {'9' * 5000}"}).kind == "python"
 
 
 def test_a_link_out_of_the_repository_is_not_read(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Tables for the small pure rooms of libs/common."""
 
+from typing import Annotated
+
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
@@ -35,6 +38,22 @@ def test_a_wrong_setting_names_itself(change: dict[str, str], name: str, words: 
     with pytest.raises(SettingError, match=words) as caught:
         load(Sized, {**ENVIRON, **change})
     assert caught.value.name == name
+
+
+class Secretive(Common, frozen=True, kw_only=True):
+    secret_key: Annotated[str, msgspec.Meta(pattern="^ok$")] = "ok"
+    acme_dns_options: tuple[Annotated[str, msgspec.Meta(pattern="=")], ...] = ()
+    redis_url: Annotated[str, msgspec.Meta(pattern="^unix://")] = "unix:///x"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("DOCKUP_SECRET_KEY", "hunter2"), ("DOCKUP_ACME_DNS_OPTIONS", "hunter2"), ("DOCKUP_REDIS_URL", "redis://:hunter2@cache:6379")],
+)
+def test_a_wrong_setting_that_may_be_a_secret_is_not_told(name: str, text: str) -> None:
+    with pytest.raises(SettingError, match=name) as caught:
+        load(Secretive, {**ENVIRON, name: text})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_ids_sort_by_time() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.common.engine.spec import ContainerSpec, create_body
+from libs.common.engine.spec import ContainerSpec, VolumeMount, create_body
 
 PLAIN = ContainerSpec(
     name="dk-app_1-web-r1.0-1",
@@ -40,6 +40,12 @@ def test_the_hardening_stands_whole() -> None:
         "PidsLimit": 1024,
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
     }
+
+
+def test_volumes_are_the_engines_own_and_never_a_path_of_the_host() -> None:
+    mounts = host(volumes=(VolumeMount(name="dk-i-vol_1-1", path="/data", labels={"dockup.volume": "vol_1"}),))["Mounts"]
+    options = {"Labels": {"dockup.volume": "vol_1"}}
+    assert mounts == [{"Type": "volume", "Source": "dk-i-vol_1-1", "Target": "/data", "VolumeOptions": options}]
 
 
 def test_the_rest_of_the_body() -> None:

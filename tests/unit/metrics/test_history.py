@@ -1,6 +1,7 @@
 """The history: what is kept of samples, how fine a page is, and what a damaged or full file does."""
 
 import asyncio
+import resource
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 
 from libs.common.clock import parse
 from libs.common.messages.metrics import MOST_POINTS, HistoryQuery, ReplicaSample
+from libs.common.messages.router import AppTraffic
 from libs.common.states import ReplicaState
+from services.metrics.history.clocks import Clock
 from services.metrics.history.keeper import History
-from services.metrics.history.recorder import Recorder, Row, passed
+from services.metrics.history.recorder import Recorder, Row, TrafficRow, passed
 from services.metrics.history.resolution import COARSE, LEVELS, MIDDLE, RAW, Level, Window, choose
 from services.metrics.history.store import Store
 from services.metrics.observe import until_tick
@@ -83,6 +86,47 @@ def test_a_window_ends_now_and_has_at_most_a_thousand_points() -> None:
         assert (window.end - window.start) // window.interval <= MOST_POINTS
         assert window.interval % window.level.step == window.start % window.interval == 0
         assert window.end - window.start <= window.level.keep + window.interval
+
+
+def test_what_passed_is_kept_beside_and_its_percentiles_are_those_of_the_sum(tmp_path: Path) -> None:
+    store, recorder = Store(tmp_path / "history.db"), Recorder(since=100.0)
+    slow = (0,) * 9 + (10,) + (0,) * 4
+    first = [AppTraffic(app_id=APP, requests=90, status_2xx=90, times=(90,) + (0,) * 13)]
+    store.add(NOON, [row(), row(replica="a")], recorder.traffic(first, 130.0))
+    assert recorder.traffic(None, 145.0) == [], "not known"
+    second = [AppTraffic(app_id=APP, requests=10, status_5xx=10, times=slow)]
+    store.add(NOON + 30, [row(), row(replica="a")], recorder.traffic(second, 160.0))
+    store.add(NOON + 60, [row()])
+    raw = store.page(APP, None, Window(level=RAW, interval=30, start=NOON, end=NOON + 90))
+    assert [(each.requests, each.requests_per_second, each.status_5xx, each.response_time_p50) for each in raw] == [
+        (90, 3.0, 0, 0.5),
+        (10, 0.33, 10, 750.0),
+        (None, None, None, None),
+    ]
+    (five,) = store.page(APP, None, Window(level=MIDDLE, interval=300, start=NOON, end=NOON + 300))
+    assert (five.requests, five.requests_per_second, five.response_time_p99) == (100, 1.67, 950.0)
+    (one, _) = store.page(APP, "a", Window(level=RAW, interval=30, start=NOON, end=NOON + 60))
+    assert one.requests is None
+    store.purge(NOON + 2 * 86_400)
+    assert store.db.execute("SELECT count(*) FROM raw_traffic").fetchone() == (0,)
+    assert store.db.execute("SELECT count(*) FROM middle_traffic").fetchone() == (1,)
+    store.close()
+
+
+def test_a_file_of_the_first_schema_goes_on_with_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    store = Store(path)
+    store.add(NOON, [row(cpu=7.0)])
+    for level in LEVELS:
+        store.db.execute(f"DROP TABLE {level.table}_traffic")
+    store.db.execute("PRAGMA user_version = 1")
+    store.close()
+    store = Store(path)
+    store.add(NOON + 30, [row()], [TrafficRow(app_id=APP, seconds=30, passed=AppTraffic(app_id=APP, requests=3))])
+    points = store.page(APP, None, Window(level=RAW, interval=30, start=NOON, end=NOON + 60))
+    assert [(point.cpu_usage, point.requests) for point in points] == [(7.0, None), (10.0, 3)]
+    assert store.db.execute("PRAGMA user_version").fetchone() == (2,)
+    store.close()
 
 
 @pytest.mark.parametrize("interval", [0.5, 2, 30, 45])
@@ -165,6 +209,64 @@ def test_it_is_there_after_a_restart_and_a_failed_write_leaves_nothing(store: St
     assert len(LEVELS) == 3
 
 
+def test_what_could_not_be_committed_is_undone_and_its_numbers_with_it(store: Store) -> None:
+    """SQLite may leave a transaction open whose commit failed: on a disk that is full, or while a file cannot grow."""
+    store.add(NOON, [row(1.0)])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = max(file.stat().st_size for file in store._place[0].parent.iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        with pytest.raises(sqlite3.Error):
+            store.add(NOON + 30, [row(9.0, replica=f"lost {number}") for number in range(2_000)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not store.db.in_transaction
+    store.add(NOON + 60, [row(2.0), row(3.0, replica="other"), row(4.0, replica="lost 7")])
+    assert [each[1] for each in page(store, RAW, NOON, NOON + 90, replica="other")] == [3.0]
+    assert [each[1] for each in page(store, RAW, NOON, NOON + 90, replica="lost 7")] == [4.0]
+    assert [each[1] for each in page(store, RAW, NOON, NOON + 90)] == [1.0, 2.0]
+
+
+def test_a_failed_commit_holds_up_nothing_that_comes_later(store: Store) -> None:
+    store.db.execute("PRAGMA foreign_keys = ON")
+    store.db.execute("CREATE TABLE child (series INTEGER REFERENCES series DEFERRABLE INITIALLY DEFERRED)")
+    store.db.execute("CREATE TRIGGER spoil AFTER INSERT ON series WHEN new.app = 'app_2' BEGIN INSERT INTO child VALUES (-1); END")
+    spoilt = Row(app_id="app_2", replica="", cpu=1.0, memory=1.0, moved=(1, 1, 1, 1), pids=1)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add(NOON, [spoilt])
+    store.add(NOON, [row(5.0)])
+    assert [each[1] for each in page(store, RAW, NOON, NOON + 30)] == [5.0]
+    assert store.page("app_2", None, Window(level=RAW, interval=30, start=NOON, end=NOON + 30)) == ()
+
+
+def test_a_number_is_not_given_again_while_something_is_kept_under_it(store: Store) -> None:
+    """An app whose containers all ended has traffic, and no sample."""
+    store.add(NOON, [], [TrafficRow(app_id="app_2", seconds=30, passed=AppTraffic(app_id="app_2", requests=7))])
+    store.purge(NOON + 60)
+    store.add(NOON, [row()], [TrafficRow(app_id=APP, seconds=30, passed=AppTraffic(app_id=APP, requests=3))])
+    (point,) = store.page(APP, None, Window(level=RAW, interval=30, start=NOON, end=NOON + 30))
+    assert point.requests == 3
+    for _ in range(2):
+        store.purge(NOON + COARSE.keep + COARSE.step + 1)
+    for table in ("coarse", "coarse_traffic", "series"):
+        assert store.db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608 - a name of ours
+
+
+def test_numbers_that_are_remembered_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.metrics.history.store._REMEMBERED", 3)
+    for number in range(10):
+        store.add(NOON, [row(float(number), replica=f"r{number}"), row(1.0, replica="r0")])
+    assert len(store._series) <= 3
+    assert [each[1] for each in page(store, RAW, NOON, NOON + 30, replica="r9")] == [9.0]
+
+
+def test_a_clock_that_was_set_is_not_believed_at_once() -> None:
+    """It may be set back: what a year's wrong date would have removed is still there."""
+    clock, year = Clock(), 365 * 86_400.0
+    seen = [(clock.is_sound(NOON + ahead + now, now), now) for now, ahead in ((t * 30.0, year * (t > 60)) for t in range(120))]
+    assert [now for sound, now in seen if sound] == [t * 30.0 for t in range(120) if 30 <= t <= 60 or t >= 91]
+
+
 @pytest.fixture
 async def history(tmp_path: Path) -> AsyncIterator[History]:
     history = History(tmp_path / "history.db", 2)
@@ -181,7 +283,7 @@ async def _kept(history: History) -> None:
         history.record((sample("a"),))
         return bool((await history.page(HistoryQuery(app_id=APP, minutes=5))).points)
 
-    await eventually(shown, 10, what="a point")
+    await eventually(shown, what="a point")
 
 
 async def test_a_damaged_file_is_set_aside(history: History, tmp_path: Path) -> None:
@@ -195,6 +297,31 @@ async def test_a_damaged_file_is_set_aside(history: History, tmp_path: Path) -> 
     assert (tmp_path / "history.db.broken").read_bytes().startswith(b"this was")
 
 
+async def test_a_file_that_somebody_took_away_is_begun_anew(history: History, tmp_path: Path) -> None:
+    await _kept(history)
+    (tmp_path / "history.db").rename(tmp_path / "kept.db")
+
+    async def is_there() -> bool:
+        history.record((sample("a"),))
+        return (tmp_path / "history.db").exists() and history.trouble == ""
+
+    await eventually(is_there, what="another file")
+
+
+async def test_a_file_that_could_not_be_written_is_opened_anew(history: History) -> None:
+    """A connection that began on a disk that was read-only stays so."""
+    await _kept(history)
+    first = history._store
+    assert first
+    first.db.execute("PRAGMA query_only = ON")
+
+    async def gets_over() -> bool:
+        history.record((sample("a"),))
+        return history._store not in {None, first} and not history.trouble
+
+    await eventually(gets_over, what="a write")
+
+
 async def test_a_full_disk_is_said_and_gets_over(history: History) -> None:
     await _kept(history)
     store = history._store
@@ -206,8 +333,13 @@ async def test_a_full_disk_is_said_and_gets_over(history: History) -> None:
         history.record(tuple(sample(f"{'long' * 100}-{number}") for number in range(200)))
         return "full" in history.trouble
 
-    await eventually(full, 10, what="the word that it is full")
+    await eventually(full, what="the word that it is full")
     assert (await history.page(HistoryQuery(app_id=APP, minutes=5))).points, "what is there is still shown"
+    assert "full" in history.trouble, "and does not say that there is room"
     store.db.execute("PRAGMA max_page_count = 1000000")
-    await _kept(history)
-    assert history.trouble == ""
+
+    async def has_room() -> bool:
+        history.record((sample("a"),))
+        return history.trouble == ""
+
+    await eventually(has_room, what="a write")

@@ -92,3 +92,20 @@ def test_a_container_that_was_away_starts_from_nothing() -> None:
 @pytest.mark.parametrize("labels", [{}, {"dockup.app": "app_1"}, {"dockup.app": "app_1", "dockup.release": "x"}])
 def test_what_is_no_replica_is_not_said(labels: dict[str, str]) -> None:
     assert Sampler().take([listed("a", labels)], {}, 1.0) == ()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {},
+        {"dockup.app": "app_1"},
+        {"dockup.release": "3"},
+        {"dockup.app": "nobody", "dockup.release": "3"},
+        {"dockup.app": "app_1\n", "dockup.release": "3"},
+        {"dockup.app": "app_1", "dockup.release": "three"},
+        {"dockup.app": "app_1", "dockup.release": "\u00b2"},  # a digit, which no number is made of
+        {"dockup.app": "app_1", "dockup.release": "9" * 5000},
+    ],
+)
+def test_labels_that_are_not_as_ours_are_nobodys(labels: dict[str, str]) -> None:
+    assert [sample.replica for sample in Sampler().take([listed("a", labels), listed("b")], {}, 1.0)] == ["dk-b"]

@@ -87,10 +87,20 @@ def test_without_tls_there_are_no_certificates() -> None:
     assert not [step for step in plan("app0000", ("a.x",), (NEW,), live(), tls=False) if isinstance(step, AddCertificate)]
 
 
+def test_going_to_sleep_changes_the_host_alone() -> None:
+    """A request that was on its way to the server still finds it."""
+    known = live({"r1": "ready"}, {"a.x": "app0000"}, {"a.x"})
+    steps = plan("app0000", ("a.x",), (LEAVING,), known, tls=True, state="asleep")
+    assert steps == [MapHost(host="a.x", backend="app0000/asleep", known=True)]
+    asleep = live({"r1": "ready"}, {"a.x": "app0000/asleep"}, {"a.x"})
+    assert plan("app0000", ("a.x",), (), asleep, tls=True, state="asleep") == [server("r1", "maint")]
+    assert plan("app0000", ("a.x",), (OLD,), asleep, tls=True) == [MapHost(host="a.x", backend="app0000", known=True)]
+
+
 def test_a_pause_changes_the_host_and_keeps_the_server_draining() -> None:
     known = live({"r1": "ready"}, {"a.x": "app0000"}, {"a.x"})
-    steps = plan("app0000", ("a.x",), (LEAVING,), known, tls=True, paused=True)
-    assert steps == [server("r1", "drain"), MapHost(host="a.x", backend="app0000/paused", known=True)]
+    steps = plan("app0000", ("a.x",), (LEAVING,), known, tls=True, state="paused")
+    assert steps == [MapHost(host="a.x", backend="app0000/paused", known=True), server("r1", "drain")]
     paused = live({"r1": "drain"}, {"a.x": "app0000/paused"}, {"a.x"})
     assert plan("app0000", ("a.x",), (OLD,), paused, tls=True) == [
         server("r1", "ready"),

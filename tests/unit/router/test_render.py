@@ -5,6 +5,7 @@ import pytest
 from libs.common.messages.runtime import Route, Upstream
 from services.router import pages, render
 from services.router.files import Files
+from services.router.frame import Frame
 from services.router.settings import Settings
 from services.router.table import Table
 
@@ -17,8 +18,8 @@ def settings(**more: object) -> Settings:
     return Settings(home="/h", instance="i", nats_url="n", **more)  # type: ignore[arg-type]
 
 
-def frame(**more: object) -> render.Frame:
-    return render.Frame(settings=settings(**more), files=Files("/h"), probe_token="secret", maxconn=100, threads=2)
+def frame(**more: object) -> Frame:
+    return Frame(settings=settings(**more), files=Files("/h"), probe_token="secret", waker="w", maxconn=100, threads=2)
 
 
 def table(capacity: int = 2) -> Table:
@@ -70,7 +71,7 @@ def test_the_shape_is_of_everything_but_the_table() -> None:
 
 def test_without_tls_nothing_is_redirected_and_one_port_is_bound() -> None:
     text = render.config(table(), frame(tls="off"))
-    assert "redirect location" not in text
+    assert "unless { ssl_fc }" not in text
     assert text.count("    bind ") == 1
     assert "crt-list" not in text
 
@@ -87,7 +88,11 @@ def test_a_page_is_a_problem_document_with_the_requests_id() -> None:
     assert '"request_id":"%[var(txn.id)]"' in text
 
 
-def test_the_map_says_what_is_paused() -> None:
+@pytest.mark.parametrize(
+    ("fields", "entry"),
+    [({"paused": True}, "app0000/paused"), ({"asleep": True}, "app0000/asleep"), ({"paused": True, "asleep": True}, "app0000/paused")],
+)
+def test_the_map_says_what_is_paused_and_what_sleeps(fields: dict[str, bool], entry: str) -> None:
     made = table()
-    made.take(Route(app_id="a", slug="a", revision=2, hosts=("a.x",), upstreams=(LEAVING,), paused=True))
-    assert render.host_map(made, settings()).splitlines()[-1] == "a.x app0000/paused"
+    made.take(Route(app_id="a", slug="a", revision=2, hosts=("a.x",), upstreams=(LEAVING,), **fields))
+    assert render.host_map(made, settings()).splitlines()[-1] == f"a.x {entry}"

@@ -76,6 +76,7 @@ def test_what_the_proxy_could_not_take_is_left_out() -> None:
     bad = (
         Upstream(name="two words", address="10.0.0.2", port=80),
         Upstream(name="ok", address="example.com", port=80),
+        Upstream(name="ok", address="fe80::1%eth0", port=80),
         Upstream(name="ok", address="10.0.0.2", port=0),
     )
     found = table(route("a", 1, "A.x", "localhost", "sp ace", "-a.x", "x" * 64 + ".x", "a..x", "a.x\n", upstreams=(*bad, UP)))

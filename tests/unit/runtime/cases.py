@@ -10,8 +10,8 @@ from libs.common.messages.api import Desired, Limits, Release
 from libs.common.messages.runtime import Route, Upstream
 from libs.common.states import Intent, ReplicaState
 from services.runtime.clock import Now
-from services.runtime.plan import KEPT, plan
-from services.runtime.replica import Health, Key, Replica
+from services.runtime.plan import plan
+from services.runtime.replica import KEPT, Health, Key, Replica
 from services.runtime.seen import Router, Seen
 from services.runtime.steps import Probe, Step, Wait
 
@@ -62,7 +62,8 @@ def upstream(one: Replica, drained_ago: float | None = None) -> Upstream:
 
 
 def route(*upstreams: Upstream, revision: int = 3, hosts: tuple[str, ...] = ("demo.localhost",)) -> Route:
-    return Route(app_id=APP, slug="demo", revision=revision, hosts=hosts, upstreams=upstreams)
+    former = () if hosts else ("demo.localhost",)
+    return Route(app_id=APP, slug="demo", revision=revision, hosts=hosts, upstreams=upstreams, former_hosts=former)
 
 
 def seen(*replicas: Replica, **fields: Any) -> Seen:

@@ -26,6 +26,9 @@ from tests.unit.runtime.cases import (
 
 ONE, TWO = replica(1), fresh(2)
 OLD_SERVES = route(upstream(ONE))
+FEWER = replica(1, 1)
+UNSEEN, SICK = (replica(1, slot, health=Health.UNSEEN) for slot in (0, 1))
+STRANGE = replica(2, id="strange" * 2, deployment_id="dep_before")
 SWITCHED = route(upstream(TWO), upstream(ONE, drained_ago=1))
 FIRST = desired(candidate=release(1))
 SECOND = desired(current=release(1), candidate=release(2))
@@ -86,6 +89,9 @@ NEW = fresh(1, **STARTING)
         (SERVING, seen(ONE, replica(1, 1), route=route(upstream(ONE), upstream(replica(1, 1)))), ["PublishRoute"]),
         (SERVING, seen(ONE, replica(1, 1), route=route(upstream(ONE), upstream(replica(1, 1), drained_ago=31))), ["Retire"]),
         (changed(SERVING, limits=Limits(memory=64)), seen(ONE, route=OLD_SERVES), ["UpdateLimits"]),
+        # Fewer are wanted, of which none is fit: those serve that were to go.
+        (SERVING, seen(replica(1, **DEAD), FEWER, route=route(upstream(FEWER)), retry_at={Key(1, 0, 0): NOW.engine + 4}), []),
+        (SERVING, seen(ONE, FEWER, route=route(upstream(FEWER))), ["PublishRoute"]),
         # Restart: another generation of the same release, new first.
         (changed(SERVING, restart=1), seen(ONE, route=OLD_SERVES), ["CreateReplica"]),
         (changed(SERVING, restart=1), seen(ONE, replica(1, 0, 1), route=OLD_SERVES), ["PublishRoute"]),
@@ -96,6 +102,13 @@ NEW = fresh(1, **STARTING)
         (changed(SERVING, intent=Intent.STOPPED), seen(route=route()), ["AnnounceSettled"]),
         (changed(SERVING, intent=Intent.STOPPED), seen(network=False, route=route()), ["AnnounceSettled"]),
         (SERVING, seen(ONE, route=route(upstream(ONE, drained_ago=1))), ["PublishRoute"]),
+        # Deployed while it is stopped, after somebody removed networks without containers.
+        (changed(SECOND, intent=Intent.STOPPED), seen(network=False, route=route()), ["EnsureNetwork"]),
+        # Paused, while what serves is no release that is wanted.
+        (changed(SERVING, intent=Intent.PAUSED), seen(ONE, TWO, route=route(upstream(TWO))), ["PauseReplica", "PublishRoute"]),
+        # A database that was put back gives a number again: who had it first is not taken for the candidate, and goes.
+        (SECOND, seen(STRANGE, route=route(upstream(STRANGE))), ["CreateReplica"]),
+        (SECOND, seen(ONE, STRANGE, route=SWITCHED, proved=frozenset({2})), ["PublishRoute", "Retire"]),
         # Delete, in mid-deploy too.
         (changed(SECOND, intent=Intent.DELETED), seen(ONE, TWO, route=OLD_SERVES), ["PublishRoute"]),
         (changed(SECOND, intent=Intent.DELETED), seen(ONE, TWO, route=route(hosts=())), ["Retire", "Retire"]),
@@ -115,6 +128,8 @@ NEW = fresh(1, **STARTING)
         (SERVING, seen(replica(1, state=ReplicaState.DEAD), route=route()), ["Retire"]),
         (SERVING, seen(replica(1, health=Health.UNSEEN), route=OLD_SERVES), ["AnnounceSettled"]),
         (SERVING, seen(replica(1, health=Health.UNHEALTHY), route=OLD_SERVES, **DONE), []),
+        # Of two that ran before this process did, the one that was out of the route may be sick.
+        (changed(SERVING, replicas=2), seen(UNSEEN, SICK, route=route(upstream(UNSEEN), upstream(SICK, 1))), []),
         # Wiped buckets.
         (SERVING, seen(ONE, route=OLD_SERVES, stored=False), ["PublishRoute"]),
         (SERVING, seen(ONE, route=None), ["PublishRoute"]),
@@ -232,7 +247,7 @@ def test_without_any_router_for_long_a_stop_is_settled_all_the_same() -> None:
 
 
 def test_a_plan_prints() -> None:
-    assert repr(steps(FIRST, seen(route=route()))) == "[CreateReplica(key=Key(release=1, restart=0, slot=0))]"
+    assert repr(steps(FIRST, seen(route=route()))) == "[CreateReplica(key=Key(release=1, restart=0, slot=0, process='web'))]"
 
 
 def test_what_was_made_under_a_later_wish_is_left_alone_and_said_once() -> None:

@@ -1,12 +1,14 @@
 """The file of a backup: whole, sealed, and refused when it is not."""
 
+import os
+import shutil
 from pathlib import Path
 
 import msgspec
 import pyrage
 import pytest
 
-from libs.supervisor.backup import archive, keys
+from libs.supervisor.backup import archive, images, keys
 from libs.supervisor.backup.parts import FORMAT, MANIFEST, Manifest
 from libs.supervisor.home import Home
 from libs.supervisor.problem import Problem
@@ -72,6 +74,20 @@ def test_a_part_that_the_manifest_does_not_know_is_refused(tmp_path: Path, ident
 def test_a_newer_format_is_left_to_a_newer_dockup(tmp_path: Path, identity: pyrage.x25519.Identity) -> None:
     with pytest.raises(Problem, match="newer Dockup"):
         archive.read(seal(tmp_path, identity, format=FORMAT + 1), tmp_path / "out", identity)
+
+
+def test_what_a_killed_backup_began_is_swept(tmp_path: Path) -> None:
+    kept = [tmp_path / "dockup-1Z.age", tmp_path / f".dockup-2Z.age.{os.getpid()}", tmp_path / ".mine.age.4194305"]
+    for path in (*kept, tmp_path / ".dockup-2Z.age.4194305"):
+        path.touch()
+    archive.sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_images_without_room_are_refused_before_the_disk_is_full(tmp_path: Path) -> None:
+    images.refuse_without_room(tmp_path, 0)
+    with pytest.raises(Problem, match="--no-images"):
+        images.refuse_without_room(tmp_path, shutil.disk_usage(tmp_path).free)
 
 
 def test_the_key_is_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ from cryptography.fernet import Fernet
 
 from libs.common.config import SettingError
 from libs.supervisor import logs
-from libs.supervisor.home import NATS_USERS, Home, Ports, default_home
+from libs.supervisor.home import NATS_USERS, Home, Ports
+from libs.supervisor.place import default_home
 
 
 def test_a_new_home_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_logs_stay_bounded_while_their_writer_goes_on(tmp_path: Path) -> None:
         writer.write(b"new\n")
     assert log.read_bytes() == b"new\n"
     assert (tmp_path / "api.log.1").read_bytes() == b"old\n" * 10
+    assert stat.S_IMODE((tmp_path / "api.log.1").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(("lines", "seen"), [(1, ["c"]), (2, ["b", "c"]), (3, ["a", "b", "c"]), (9, ["a", "b", "c"])])

@@ -10,6 +10,7 @@ ANN = User(name="ann", listed=False, member=False, apt=True, systemd=True)
 LISTED = User(name="ann", listed=True, member=False, apt=True, systemd=False)
 MEMBER = User(name="ann", listed=True, member=True, apt=True, systemd=False)
 ELSEWHERE = User(name="ann", listed=True, member=True, apt=False, systemd=False)
+DOCKER = "docker.io '?exact-name(docker-cli)' '?exact-name(docker-buildx)'"
 AGAIN = "Then log in again, for a login keeps the groups that it began with"
 
 
@@ -22,7 +23,7 @@ AGAIN = "Then log in again, for a login keeps the groups that it began with"
             ANN,
             [
                 "missing on this machine: haproxy (takes the apps' traffic), dockerd (runs the apps)",
-                "Run this first: sudo apt-get update && sudo apt-get install -y haproxy docker.io && sudo usermod -aG docker ann",
+                f"Run this first: sudo apt-get update && sudo apt-get install -y haproxy {DOCKER} && sudo usermod -aG docker ann",
                 AGAIN,
             ],
         ),

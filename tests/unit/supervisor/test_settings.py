@@ -31,6 +31,18 @@ def test_the_file_s_lines(home: Home) -> None:
     }
 
 
+@pytest.mark.parametrize("value", ["plain", "a=b # c", '"quoted"', "'", " spaced ", '"a" and "b"', "it's"])
+def test_what_is_written_is_read(home: Home, value: str) -> None:
+    home.settings_file.write_text(settings.env_line("DOCKUP_ADMIN_PASSWORD", value))
+    assert settings.read_env_file(home.settings_file) == {"DOCKUP_ADMIN_PASSWORD": value}
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "end\n", "a\rb", "a\x85b"])
+def test_what_one_line_cannot_hold_is_refused(value: str) -> None:
+    with pytest.raises(SettingError, match="DOCKUP_ADMIN_PASSWORD: has several lines"):
+        settings.env_line("DOCKUP_ADMIN_PASSWORD", value)
+
+
 @pytest.mark.parametrize("line", ["DOCKUP_TLS", "TLS=off", "=x", "a b"])
 def test_a_line_that_is_none_is_named(home: Home, line: str) -> None:
     home.settings_file.write_text(f"DOCKUP_TLS=off\n{line}\n")

@@ -21,8 +21,8 @@ def test_an_ordinary_users_stays_that_users() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze comes with systemd")
-@pytest.mark.parametrize("folder", ["plain", "with a space", "50% off"])
-def test_systemd_accepts_it(tmp_path: Path, folder: str) -> None:
+def test_systemd_accepts_it(tmp_path: Path) -> None:
+    folder = "50% off, with a space"
     launcher = tmp_path / folder / "dockup"
     launcher.parent.mkdir()
     launcher.write_text("#!/bin/sh\n")

@@ -12,8 +12,10 @@ from libs.common import subjects
 from libs.common.bucket import Bucket
 from libs.common.bus import BusAway
 from libs.common.messages.api import Complete
+from tests.servers import sqlite
 from tests.servers.api import ApiServer, World
 from tests.servers.nats import NatsServer
+from tests.servers.postgres import PostgresServer
 
 PATIENCE = 45
 
@@ -21,9 +23,9 @@ PATIENCE = 45
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/dockup.db"
-    url: str = request.getfixturevalue("postgres").create_database()
-    return url
+        return sqlite.migrated(tmp_path / "dockup.db")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.migrated()
 
 
 @pytest.fixture

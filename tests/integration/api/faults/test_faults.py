@@ -5,10 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, select, update
 
 from libs.common import subjects
 from libs.common.states import Intent
+from services.api import cursor
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from tests.integration.api.faults.conftest import (
     PATIENCE,
@@ -78,7 +80,8 @@ async def test_what_nobody_can_read_is_passed_over(api: ApiServer, world: World)
     await bring_live(api, world, deployment)
 
 
-async def test_an_event_whose_reaction_fails_holds_up_no_other(api: ApiServer, world: World) -> None:
+async def test_an_event_whose_reaction_fails_holds_up_no_other(api: ApiServer, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cursor, "_LONGEST_PAUSE", 0.1)  # three tries go before
     broken, whole = await make(api, "broken"), await make(api, "whole")
     async with api.core.db.begin() as tx:
         await tx.connection.execute(delete(ReleaseRow).where(ReleaseRow.app_id == broken["app_id"]))

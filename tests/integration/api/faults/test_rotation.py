@@ -11,7 +11,11 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import insert, text
 
-from libs.common import clock
+from libs.common import clock, subjects
+from libs.common.bucket import Bucket
+from libs.common.messages.api import Front
+from libs.common.messages.router import Certificate
+from libs.common.messages.runtime import Route
 from libs.common.secrets import Vault, fingerprint
 from services.api.accounts.models import ApiKeyRow
 from services.api.db.database import Database
@@ -152,3 +156,18 @@ async def test_a_key_that_is_lost_is_told_and_nothing_is_changed(
     assert (await api.client.get("/system/secrets")).json()["unreadable"] > 0
     await api.stop()
     assert await tokens(database_url) == before
+
+
+async def test_what_lies_on_the_bus_alone_needs_its_key_too(api: ApiServer, world: World) -> None:
+    """Private keys of certificates, and what the proxy asks passwords by: a key that only they need must not be dropped."""
+    before = (await api.client.get("/system/secrets")).json()
+    lost, here = Vault(Fernet.generate_key().decode()), api.core.vault
+    certificates = Bucket(world.runtime, subjects.CERTIFICATES, Certificate)
+    await certificates.put("a" * 32, Certificate(host="a.example", pem=lost.seal("PEM")))
+    await certificates.put("b" * 32, Certificate(host="b.example", pem=here.seal("PEM")))
+    await certificates.put("c" * 32, Certificate(host="c.example"))
+    route = Route(app_id="app_1", slug="one", revision=1, front=Front(basic_auth=here.seal("guard")))
+    await Bucket(world.runtime, subjects.ROUTES, Route).put(route.app_id, route)
+    after = (await api.client.get("/system/secrets")).json()
+    assert after["keys"][0]["values"] == before["keys"][0]["values"] + 2
+    assert after["unreadable"] == before["unreadable"] + 1

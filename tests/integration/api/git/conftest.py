@@ -1,4 +1,4 @@
-"""An API that knows a GitHub: the tests' own."""
+"""An API that knows a GitHub: the tests' own; and the image of coding sessions by name."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -33,6 +33,7 @@ async def api(home: Path, bus_server: NatsServer, database_url: str, github: Git
         github_client_secret=CLIENT_SECRET,
         github_webhook_secret=GLOBAL_SECRET,
         egress_allow=("127.0.0.1",),
+        codex_image="coder:1",
     )
     await server.start()
     github.deliver_to = lambda url: url.replace("https://localhost", server.url)

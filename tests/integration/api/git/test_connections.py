@@ -64,6 +64,8 @@ async def test_what_the_callback_refuses(api: ApiServer, github: GitHubServer) -
         assert (await browser.get(callback)).json()["code"] == "validation_failed"
         unknown = await browser.get(callback, params={"code": "x", "state": "y"})
         assert (unknown.status_code, unknown.json()["code"]) == (400, "oauth_failed")
+        person = await browser.get(callback, params={"code": "x", "state": "y"}, headers={"Accept": "text/html,*/*"})
+        assert (person.status_code, person.headers["location"]) == (303, "/?git=oauth_failed")
         url = (await api.client.get("/git/authorize/github")).json()["authorize_url"]
         sent = github.deliver_to((await browser.get(url)).headers["location"])
         state = parse_qs(urlsplit(sent).query)["state"][0]
@@ -91,6 +93,7 @@ async def test_a_login_is_bound_to_its_browser(api: ApiServer, github: GitHubSer
         sent = (await stranger.get(begun.json()["authorize_url"])).headers["location"]
         page = await stranger.get(github.deliver_to(sent), headers={"Cookie": value, "Accept": "text/html,*/*"})
         assert (page.status_code, page.headers["location"]) == (303, "/?git=connected")
+        assert (await stranger.get(f"{api.url}/?git=connected")).headers["content-type"].startswith("text/html")
 
 
 async def test_github_away(api: ApiServer, github: GitHubServer) -> None:
@@ -103,18 +106,23 @@ async def test_github_away(api: ApiServer, github: GitHubServer) -> None:
     assert (await api.client.get("/git/repos", params={"cursor": "x"})).json()["code"] == "invalid_cursor"
 
 
+async def have_time_pass(api: ApiServer) -> None:
+    """Every token is to be made anew now; whoever waits for that time looks again."""
+    async with api.core.db.begin() as tx:
+        await tx.connection.execute(update(GitConnectionRow).values(refresh_at=time.time() - 1))
+    api.core.wakes.wake(())
+
+
 async def test_tokens_that_end_are_made_anew_in_time(api: ApiServer, github: GitHubServer) -> None:
     github.expires_in = 28_800
     made = await connect(api, github)
     github.expires_in = 3600
     before = set(github.refresh_tokens)
-    async with api.core.db.begin() as tx:
-        await tx.connection.execute(update(GitConnectionRow).values(refresh_at=time.time() - 1))
+    await have_time_pass(api)
     await until(lambda: bool(github.refresh_tokens - before), "the token to be made anew")
     assert (await api.client.get("/git/repos")).status_code == 200
     github.refresh_tokens.clear()
-    async with api.core.db.begin() as tx:
-        await tx.connection.execute(update(GitConnectionRow).values(refresh_at=time.time() - 1))
+    await have_time_pass(api)
 
     async def is_broken() -> bool:
         return (await api.client.get("/git/connections")).json()["items"][0]["problem"] is not None

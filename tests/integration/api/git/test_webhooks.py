@@ -1,13 +1,16 @@
 """A push becomes a deployment once, and whatever does not says why."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import event, update
 
-from libs.common import ids
+from libs.common import clock, ids
+from services.api.webhooks import judging
 from services.api.webhooks.models import DeliveryRow
 from tests.integration.api.git.conftest import GLOBAL_SECRET
 from tests.integration.api.git.test_connections import connect
@@ -156,6 +159,26 @@ async def test_at_the_same_time_it_is_taken_once(api: ApiServer, project: Json, 
     assert len(await deployments(api, app)) == 1
 
 
+async def test_many_wait_for_the_disk_together(api: ApiServer, project: Json, github: GitHubServer, repo: str) -> None:
+    app = await make(api, project, repo)
+    await active(api, app)
+    pushed = await github.push(repo, {"a": "1"}, branch="dev")
+    await deliveries(api, app["id"])
+    commits: list[object] = []
+    count = commits.append
+    engine = api.core.db._writer.sync_engine
+    event.listen(engine, "commit", count)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(20):
+                group.create_task(github.deliver(repo, "push", pushed["payload"], delivery=f"{app['id']}-{number % 2}"))
+    finally:
+        event.remove(engine, "commit", count)
+    found = await verdicts(api, app)
+    assert (len(found), len([each for each in found if each.startswith("duplicate")])) == (21, 18)
+    assert len(commits) < 18
+
+
 async def test_a_newer_push_takes_the_place_of_one_that_is_built(
     api: ApiServer, world: World, project: Json, github: GitHubServer, repo: str
 ) -> None:
@@ -184,6 +207,37 @@ async def test_redeliver(api: ApiServer, project: Json, github: GitHubServer, re
     assert again.headers["location"] == f"/api/v1/deployments/{again.json()['deployment_id']}"
     assert (await deployments(api, app))[0]["commit"] == pushed["commit"]
     assert (await api.client.post(f"/apps/{app['id']}/webhook/deliveries/dlv_none/redeliver")).status_code == 404
+
+
+async def test_what_a_killed_process_kept_is_judged_by_another(
+    api: ApiServer, project: Json, github: GitHubServer, repo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row says `received`, and nobody in this process has heard of it."""
+    monkeypatch.setattr(judging, "_LOOK_SECONDS", 0.1)
+    app = await make(api, project, repo, git_branch="release")
+    await active(api, app)
+    pushed = await github.push(repo, {"a": "1"})
+    first = (await judged(api, pushed["answers"][0]))[0]
+    assert first["verdict"] == "ignored: branch main is not release"
+    await api.client.put(f"/apps/{app['id']}", json={"git_branch": "main"})
+    before = clock.rfc3339(datetime.now(UTC) - timedelta(seconds=10))
+    async with api.core.db.begin() as tx:
+        left = update(DeliveryRow).where(DeliveryRow.id == first["id"]).values(verdict="received", received_at=before)
+        await tx.connection.execute(left)
+    assert await verdicts(api, app) == ["deployed"]
+    assert [each["commit"] for each in await deployments(api, app)] == [pushed["commit"]]
+    again = await api.client.post(f"/apps/{app['id']}/webhook/deliveries/{first['id']}/redeliver")
+    assert (again.json()["verdict"], again.json()["redelivery_of"]) == ("deployed", first["id"]), "a person may have it twice"
+
+
+async def test_what_no_database_takes_is_not_tried_for_ever(api: ApiServer, project: Json, github: GitHubServer, repo: str) -> None:
+    """A NUL in a branch's name: PostgreSQL has no text with one, so that the verdict could not be written."""
+    app = await make(api, project, repo)
+    await active(api, app)
+    pushed = await github.push(repo, {"a": "1"}, branch="dev")
+    odd = {**pushed["payload"], "ref": "refs/heads/a\0b"}
+    taken = await judged(api, (await github.deliver(repo, "push", odd))["answers"][0])
+    assert taken[0]["verdict"].startswith(("failed: Dockup itself failed", "ignored: branch a\0b is not main"))
 
 
 async def test_a_flood_of_unsigned_deliveries_leaves_little(api: ApiServer, project: Json, github: GitHubServer, repo: str) -> None:
