@@ -36,6 +36,11 @@ format:
 permissions:
     {{ python }} -c "from services.api.http.permissions import page; open('docs/permissions.md', 'w').write(page())"
 
+[doc("Write docs/cli.md anew from the help of the verbs")]
+[group("check")]
+manual:
+    {{ python }} -c "from libs.cli.manual import page; open('docs/cli.md', 'w').write(page())"
+
 [doc("Lint, types, and who may import whom")]
 [group("check")]
 check:
@@ -64,10 +69,20 @@ soak *arguments:
 attacks *arguments:
     {{ python }} -m pytest -m "long or not long" tests/attacks {{ arguments }}
 
+[doc("What takes longer of the whole stack and of each service: long waits, many readers, rare outages (minutes)")]
+[group("test")]
+long *arguments:
+    {{ python }} -m pytest -m long tests/e2e tests/integration {{ arguments }}
+
 [doc("From a bare Debian to a running Dockup, in a folder of its own (root, debootstrap)")]
 [group("test")]
 bare *arguments:
     tests/bare/run.sh {{ arguments }}
+
+[doc("The same machine under systemd: install, a reboot, a power cut, for root or for an ordinary user (root, systemd-nspawn)")]
+[group("test")]
+bare-systemd *arguments:
+    tests/bare/systemd.sh {{ arguments }}
 
 [doc("The containers of compose/, built and walked through (minutes; root and debootstrap, or DOCKUP_TEST_BASE)")]
 [group("test")]
