@@ -74,7 +74,7 @@ class Applier:
             self.refusals.note(app_ids, refused)
             for app_id in app_ids:
                 if app_id not in refused:
-                    self._table.release(app_id)
+                    self._release(app_id)
         self.disk.changed.set()
 
     async def reap_for_ever(self) -> None:
@@ -178,6 +178,14 @@ class Applier:
         for step in steps:
             plan.note(self.live, step)
         return steps
+
+    def _release(self, app_id: str) -> None:
+        """Its last route may have come while the one before was applied: then the proxy still has the app."""
+        slot = self._table.slots.get(app_id)
+        if slot is None or self.live is None or not self._table.is_gone(app_id):
+            return
+        if not self.live.uses(render.backend(slot)):
+            self._table.release(app_id)
 
     async def _reload(self) -> None:
         async with self.disk.prepared():

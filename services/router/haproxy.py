@@ -1,6 +1,7 @@
 """The HAProxy process: find, check, start, reload and recognise it. It is a session of its own and outlives the router."""
 
 import asyncio
+import contextlib
 import os
 import pwd
 import re
@@ -140,7 +141,8 @@ class HAProxy:
             until = monotonic() + _END_SECONDS
             for pid in self._processes():
                 logger.info("haproxy.leftover", pid=pid, signal=number.name)
-                os.kill(pid, number)
+                with contextlib.suppress(ProcessLookupError):  # it ended just now
+                    os.kill(pid, number)
             while self._processes() and monotonic() < until:  # noqa: ASYNC110 - another program has no event
                 await asyncio.sleep(_LOOK_SECONDS)
 

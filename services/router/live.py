@@ -23,6 +23,11 @@ class Live(msgspec.Struct, kw_only=True):
     certificates: set[str]
     maps: Maps = msgspec.field(default_factory=dict)
 
+    def uses(self, backend: str) -> bool:
+        """A host leads to it, or one of its servers takes requests or has sessions to end."""
+        served = any(state != "maint" for state in self.servers.get(backend, {}).values())
+        return served or any(backend_of(target) == backend for target in self.hosts.values())
+
 
 async def read(files: Files, *, tls: bool) -> Live:
     """Ask the running proxy. `Away` when it does not answer."""

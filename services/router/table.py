@@ -71,9 +71,12 @@ class Table:
 
     def release(self, app_id: str) -> None:
         """The proxy has nothing of the app any more: its backend may serve another."""
-        route = self.routes.get(app_id)
-        if route is None or not route.hosts:
+        if self.is_gone(app_id):
             self.slots.pop(app_id, None)
+
+    def is_gone(self, app_id: str) -> bool:
+        route = self.routes.get(app_id)
+        return route is None or not route.hosts
 
     def forget(self, listed: Collection[str]) -> None:
         """Drop what is known of apps that are gone and that the bucket no longer names."""
