@@ -61,13 +61,25 @@ export async function upload(path, file) {
   if (!answer.ok) throw read(await answer.text(), answer.status);
 }
 
-/** A WebSocket route, with the token where browsers can put it; null values of `query` are left out. */
-export function dial(path, query = {}) {
+/**
+ * A WebSocket route, with the token where browsers can put it; null values of `query` are left out. `came(data)` gets each frame,
+ * `over(event)` its end; after `close()` nothing comes any more.
+ */
+export function dial(path, query, { opened, came, over }) {
   const url = new URL(ROOT + path, location.href);
   url.protocol = url.protocol.replace("http", "ws");
   const given = Object.entries({ ...query, token: session.current?.token }).filter(([, value]) => value !== null && value !== undefined);
   url.search = new URLSearchParams(given);
-  return new WebSocket(url);
+  const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
+  Object.assign(socket, { onopen: opened, onmessage: ({ data }) => came(data), onclose: over });
+  return {
+    send: (data) => socket.readyState === WebSocket.OPEN && socket.send(data),
+    close() {
+      Object.assign(socket, { onopen: null, onmessage: null, onclose: null });
+      socket.close();
+    },
+  };
 }
 
 /** Why a WebSocket route was refused, which browsers do not show: asked without the upgrade. Null when it would be taken now. */

@@ -71,20 +71,18 @@ class Logs {
   }
 
   dial() {
-    const socket = dial(`/apps/${this.page.app.id}/logs/stream`, {
-      tail: this.last ? null : TAIL,
-      since: this.last,
-      ...this.chosen(),
+    this.close();
+    const query = { tail: this.last ? null : TAIL, since: this.last, ...this.chosen() };
+    this.line = dial(`/apps/${this.page.app.id}/logs/stream`, query, {
+      opened: () => {
+        this.pause = FIRST_PAUSE;
+        this.trouble.clear();
+        write(this.state, "Live");
+        this.state.dataset.kind = "live";
+      },
+      came: (data) => this.take(JSON.parse(data)),
+      over: (event) => this.broken(event),
     });
-    this.socket = socket;
-    socket.onopen = () => {
-      this.pause = FIRST_PAUSE;
-      this.trouble.clear();
-      write(this.state, "Live");
-      this.state.dataset.kind = "live";
-    };
-    socket.onmessage = ({ data }) => this.socket === socket && this.take(JSON.parse(data));
-    socket.onclose = (event) => this.socket === socket && !this.stopped && this.broken(event);
   }
 
   take(line) {
@@ -142,9 +140,7 @@ class Logs {
 
   close() {
     clearTimeout(this.timer);
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close();
+    this.line?.close();
   }
 
   stop() {

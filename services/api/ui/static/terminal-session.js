@@ -22,10 +22,9 @@ export class TerminalSession {
   }
 
   async connect(query) {
-    this.close();
     this.trouble.clear();
     this.opening ??= openScreen(this.box, {
-      typed: (bytes) => this.socket?.readyState === WebSocket.OPEN && this.socket.send(bytes),
+      typed: (bytes) => this.line?.send(bytes),
       sized: (size) => this.size(size),
     });
     this.screen = await this.opening;
@@ -33,24 +32,20 @@ export class TerminalSession {
       this.screen.stop();
       return;
     }
+    this.close();
     this.screen.clear();
     this.tell("Connecting…", "");
-    const socket = dial(this.path, query);
-    socket.binaryType = "arraybuffer";
-    this.socket = socket;
     this.ended = null;
-    socket.onopen = () => {
-      this.tell("Connected", "live");
-      this.opened();
-      this.size(this.screen.size());
-      this.screen.focus();
-    };
-    socket.onmessage = ({ data }) => {
-      if (this.socket !== socket) return;
-      if (typeof data === "string") this.control(JSON.parse(data));
-      else this.screen.write(new Uint8Array(data));
-    };
-    socket.onclose = (event) => this.socket === socket && !this.stopped && this.over(event);
+    this.line = dial(this.path, query, {
+      opened: () => {
+        this.tell("Connected", "live");
+        this.opened();
+        this.size(this.screen.size());
+        this.screen.focus();
+      },
+      came: (data) => (typeof data === "string" ? this.control(JSON.parse(data)) : this.screen.write(new Uint8Array(data))),
+      over: (event) => this.over(event),
+    });
   }
 
   control(frame) {
@@ -59,12 +54,12 @@ export class TerminalSession {
   }
 
   size({ cols, rows }) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ type: "resize", cols, rows }));
+    this.line?.send(JSON.stringify({ type: "resize", cols, rows }));
   }
 
   /** The program ended, the session was ended, or the connection broke: tell which. */
   async over({ reason }) {
-    this.socket = null;
+    this.line = null;
     const { ended } = this;
     if (ended && ended.code !== null) this.tell(`Ended with exit code ${ended.code}`, "");
     else if (ended) this.tell(`Ended: ${ended.detail || ended.reason}`, "lost");
@@ -86,9 +81,8 @@ export class TerminalSession {
   }
 
   close() {
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close();
+    this.line?.close();
+    this.line = null;
   }
 
   stop() {
