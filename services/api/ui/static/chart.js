@@ -60,12 +60,13 @@ export class Chart {
     const start = end - minutes * 60_000;
     const known = points.filter((point) => point[this.key] !== null && point[this.key] !== undefined && Date.parse(point.at) >= start);
     const values = known.map((point) => point[this.key]);
+    const present = now[this.key] ?? null;
     const top = Math.max(...values, Number.MIN_VALUE);
     const x = (at) => ((Date.parse(at) - start) / (end - start)) * WIDTH;
     const y = (value) => HEIGHT - 1 - (value / top) * (HEIGHT - TOP - 1);
     this.points = known.map((point) => ({ at: point.at, value: point[this.key], x: x(point.at), y: y(point[this.key]) }));
-    const most = values.length ? this.say(Math.max(...values)) : null;
-    write(this.now, this.say(now[this.key] ?? null));
+    const most = values.length ? this.say(Math.max(...values, present ?? 0)) : null;
+    write(this.now, this.say(present));
     write(this.most, most ? `at most ${most}` : "");
     write(this.from, new Date(start).toLocaleString(undefined, minutes > 1440 ? { dateStyle: "medium" } : { timeStyle: "short" }));
     this.svg.setAttribute("aria-label", `${this.title}: now ${this.now.textContent}${most ? `, at most ${most}` : ""}`);

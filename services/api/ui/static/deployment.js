@@ -1,7 +1,7 @@
 /** One deployment: how far it came, and why it ended as it did. */
 
 import { h, icon } from "./dom.js";
-import { capital, duration, time, words } from "./format.js";
+import { capital, duration, time, who, words } from "./format.js";
 
 const WAY = ["queued", "building", "deploying", "live"];
 export const ENDED = new Set(["live", "failed", "cancelled", "superseded"]);
@@ -22,7 +22,7 @@ export class DeploymentView {
     const began = h(
       "p.muted.small",
       {},
-      `by ${deployment.actor}, `,
+      `by ${who(deployment.actor)}, `,
       time(deployment.created_at),
       deployment.duration_ms === null ? "" : `, took ${duration(deployment.duration_ms)}`,
     );

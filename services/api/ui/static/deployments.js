@@ -4,7 +4,7 @@ import { get, isOver, post } from "./api.js";
 import { DeploymentView, ENDED } from "./deployment.js";
 import { button, busy, h, icon, say, write } from "./dom.js";
 import { alert, dialog } from "./forms.js";
-import { capital, duration, time } from "./format.js";
+import { capital, duration, time, who } from "./format.js";
 import { LogLines } from "./log-lines.js";
 
 const EVERY = 1500;
@@ -122,7 +122,7 @@ class Row {
     const said = [
       deployment.ref ?? null,
       deployment.commit ? `${deployment.commit.slice(0, 7)} ${deployment.commit_message ?? ""}`.trim() : deployment.image,
-      `by ${deployment.actor}`,
+      `by ${who(deployment.actor)}`,
       deployment.duration_ms === null ? null : duration(deployment.duration_ms),
     ].filter(Boolean);
     const text = said.join();

@@ -18,8 +18,10 @@ const ago = (at) => {
   return Math.abs(seconds) < 5 ? "just now" : RELATIVE.format(Math.round(seconds / size), unit);
 };
 
+export const exact = (at) => EXACT.format(new Date(at));
+
 /** `at` in RFC 3339, shown from now, exact when pointed at. */
-export const time = (at) => h("time", { datetime: at, title: EXACT.format(new Date(at)) }, ago(at));
+export const time = (at) => h("time", { datetime: at, title: exact(at) }, ago(at));
 
 /** What was just now is so no longer. */
 export function age() {
@@ -43,6 +45,9 @@ export const megabytes = (value) => {
 export const bytes = (value) => (value < 1024 * 1024 ? `${(value / 1024).toFixed(1)} kB` : megabytes(value / 1024 / 1024));
 
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Who did it, as the API names them: an email, or `key:` and its name. */
+export const who = (actor) => actor.replace(/^key:/, "the key ");
 
 /** `never_deployed` → `never deployed`. */
 export const words = (code) => code.replaceAll("_", " ");

@@ -20,7 +20,7 @@ const CHARTS = [
   ["cpu_usage", "CPU", percent],
   ["memory_usage", "Memory", megabytes],
   ["requests_per_second", "Requests", perSecond],
-  ["response_time_p95", "Response time, 95th percentile", milliseconds],
+  ["response_time_p95", "Response time, p95", milliseconds],
 ];
 
 export function metricsTab(root, page) {

@@ -3,7 +3,7 @@
 import { get, isOver, post, put, remove } from "./api.js";
 import { button, h, say } from "./dom.js";
 import { alert, cancel, check, dialog, field, form } from "./forms.js";
-import { spoken, time, words } from "./format.js";
+import { spoken, time, who, words } from "./format.js";
 import { entry, Listing, mark } from "./listing.js";
 import { LogLines } from "./log-lines.js";
 
@@ -36,7 +36,7 @@ function runsOf(path, may) {
       entry(
         spoken(run.command),
         [mark(words(run.status), KINDS[run.status]), run.exit_code !== null && h("span.muted.small", {}, `exit code ${run.exit_code}`)],
-        [[`by ${run.job_id ? "a job" : run.actor}, `, time(run.created_at)], run.failure?.message],
+        [[`by ${run.job_id ? "a job" : who(run.actor)}, `, time(run.created_at)], run.failure?.message],
         [
           button("Log", { "aria-label": `Log of ${spoken(run.command)}`, onclick: () => showLog(`${path}/${run.id}`, run) }),
           may && OPEN.has(run.status) && list.does("Cancel", () => post(`${path}/${run.id}/cancel`)),
