@@ -53,7 +53,7 @@ async def test_a_backup_and_a_run(tab: Tab, desk: Desk) -> None:
     app = await desk.app(images.shell(), name=HOSTILE, command=["-c", "exec /web"])
     await desk.call("POST", f"/apps/{app['slug']}/volumes", json={"name": "data", "mount_path": "/data"})
     await desk.deploy(app["slug"])
-    await _volumes(tab, await tab.at(f"#/apps/{app['slug']}/volumes", "Volumes"))
+    await _volumes(tab, await tab.at(f"#/apps/{app['slug']}/volumes", "Volumes"), desk, app["slug"])
     await _runs(tab, await tab.part("Runs"))
 
 
@@ -181,7 +181,7 @@ async def _domains(tab: Tab, part: Locator) -> None:
     await expect(row).to_have_count(0)
 
 
-async def _volumes(tab: Tab, part: Locator) -> None:
+async def _volumes(tab: Tab, part: Locator, desk: Desk, slug: str) -> None:
     row = part.get_by_role("listitem", name="data")
     await expect(row).to_contain_text("in use")
     await tab.click("Back up data now", row)
@@ -192,6 +192,13 @@ async def _volumes(tab: Tab, part: Locator) -> None:
     async with tab.page.expect_download() as taken:
         await tab.click("Download", tab.dialog)
     assert (await taken.value).suggested_filename == "data.tar"
+    await tab.click("Delete", tab.dialog)
+    await tab.click("Delete backup", tab.dialog.last)
+    await expect(tab.dialog).to_have_count(1)
+    await expect(tab.dialog).to_contain_text("No backups on the server yet.")
+    await expect(tab.dialog.get_by_role("button", name="Download")).to_be_focused()
+    [volume] = (await desk.call("GET", f"/apps/{slug}/volumes"))["items"]
+    assert (await desk.call("GET", f"/apps/{slug}/volumes/{volume['id']}/backups"))["items"] == []
     await tab.page.keyboard.press("Escape")
 
 

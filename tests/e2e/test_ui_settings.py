@@ -51,7 +51,7 @@ async def test_an_app_s_source_and_its_processes(tab: Tab, desk: Desk) -> None:
     await source.get_by_label("The app comes from").select_option(label="A git repository")
     await source.get_by_label("Repository").fill("https://git.example/a/b.git")
     await tab.click("Save", source.get_by_role("region", name="Source"))
-    await expect(source.get_by_role("region", name="Webhook")).to_contain_text("make it by hand")
+    await expect(source.get_by_role("region", name="Webhook")).to_contain_text("Make it by hand")
     await expect(source.get_by_role("region", name="Deliveries")).to_contain_text("Nothing came yet.")
 
     scaling = await tab.part("Scaling")

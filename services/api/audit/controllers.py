@@ -13,7 +13,7 @@ from services.api.http.strict import Cursor, Limit, check_cursor
 
 ProjectId = Annotated[str | None, Parameter(max_length=40, description="What was done in this project.")]
 UserId = Annotated[str | None, Parameter(max_length=40, description="What this user did.")]
-Action = Annotated[str | None, Parameter(max_length=60, description="Such as app.deleted or login.refused.")]
+Action = Annotated[str | None, Parameter(max_length=60, description="Such as app.deleting or login.refused.")]
 Target = Annotated[str | None, Parameter(max_length=80, description="The id of what it was done to.")]
 
 

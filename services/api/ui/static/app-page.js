@@ -1,5 +1,6 @@
 /** One app's page: how it is, what can be done with it, and one part of it at a time. */
 
+import { accessTab } from "./access.js";
 import { get, isOver, post } from "./api.js";
 import { codexTab } from "./codex.js";
 import { deploymentsTab } from "./deployments.js";
@@ -33,6 +34,7 @@ export const TABS = {
   scaling: { title: "Scaling", show: scalingTab },
   source: { title: "Source", show: sourceTab },
   domains: { title: "Domains", show: domainsTab },
+  access: { title: "Access", show: accessTab },
   volumes: { title: "Volumes", show: volumesTab },
   runs: { title: "Runs", show: runsTab },
   notifications: { title: "Notifications", show: notificationsTab },

@@ -1,10 +1,9 @@
-/** What an app is called, how it is started, probed and answered for, and the end of it. */
+/** What an app is called, how it is started and probed, and the end of it. */
 
-import { put, remove } from "./api.js";
+import { remove } from "./api.js";
 import { button, h, say } from "./dom.js";
-import { cancel, check, confirm, dialog, field, form, number, select } from "./forms.js";
+import { cancel, check, dialog, field, form, number, select } from "./forms.js";
 import { spoken } from "./format.js";
-import { entry } from "./listing.js";
 import { openTo, Sheet } from "./sheet.js";
 
 const plain = { autocapitalize: "none", spellcheck: "false" };
@@ -13,19 +12,16 @@ const seconds = { inputmode: "decimal", read: number(undefined) };
 
 export function settingsTab(root, page) {
   const may = page.may("maintainer");
-  const sheets = [general(page), health(page), proxy(page)];
+  const sheets = [general(page), health(page)];
   const card = (title, hint, content) => h("section.card.pad", { "aria-label": title }, h("h2", {}, title), h("p.muted.small", {}, hint), content);
-  const users = may && new Users(page);
   root.append(
     card("General", "The name is changed at once; the rest waits for the next deploy.", openTo(may, sheets[0])),
     card("Health check", "What a new version has to pass before it gets requests. It waits for the next deploy.", openTo(may, sheets[1])),
-    card("At the proxy", "In effect at once.", openTo(may, sheets[2])),
-    ...[users && users.root, may && end(page)].filter(Boolean),
+    ...(may ? [end(page)] : []),
   );
   return {
     update: (app) => {
       for (const each of sheets) each.update(app);
-      if (users) users.update(app);
     },
   };
 }
@@ -76,74 +72,6 @@ const health = (page) =>
 
 /** A path is HTTP’s alone. */
 const probe = ({ path, ...rest }) => ({ health_check: rest.type === "http" ? { ...rest, path } : rest });
-
-function proxy(page) {
-  const kept = (enabled) => ({ enabled, retry_after_seconds: page.app.maintenance.retry_after_seconds });
-  return sheet(
-    page,
-    [
-      check("https_redirect", "Send plain HTTP on to HTTPS"),
-      check("maintenance", "Maintenance: answer every request with 503", {
-        write: ({ enabled }) => (enabled ? "yes" : "no"),
-        hint: "What runs goes on.",
-      }),
-    ],
-    "It is in effect.",
-    { wrap: ({ maintenance, ...rest }) => (maintenance === undefined ? rest : { ...rest, maintenance: kept(maintenance) }) },
-  );
-}
-
-/** Who may pass with a password. A change names all of them, and those that are there keep theirs. */
-class Users {
-  constructor(page) {
-    Object.assign(this, { page, path: `/apps/${page.app.id}` });
-    this.list = h("ul.rows");
-    this.add = button("Add user", { symbol: "plus", onclick: () => this.ask() });
-    this.root = h("section.card", { "aria-label": "Password protection" }, h("div.head.bar", {}, h("h2", {}, "Password protection"), h("span.grow"), this.add), this.list);
-    this.update(page.app);
-  }
-
-  update({ basic_auth }) {
-    const text = JSON.stringify(basic_auth);
-    if (text === this.shown) return;
-    this.shown = text;
-    const none = h("li.none.muted", {}, "Everybody may see the app. With a user here, browsers ask for name and password.");
-    this.list.replaceChildren(...(basic_auth.length ? basic_auth.map(({ username }) => this.row(username)) : [none]));
-  }
-
-  row(username) {
-    const gone = button("Remove", { kind: "quiet", "aria-label": `Remove ${username}`, onclick: () => this.remove(username) });
-    return h("li.item", { "aria-label": username }, entry(username, null, [], gone));
-  }
-
-  ask() {
-    const fields = [field("username", "Name", plain), field("password", "Password", { type: "password", autocomplete: "new-password", hint: "8 to 128 characters." })];
-    dialog("Add a user", (close) => {
-      const within = () => `/basic_auth/${this.page.app.basic_auth.length}`;
-      const send = async (body) => {
-        await this.save([...this.page.app.basic_auth, body]);
-        close();
-      };
-      return [form({ fields, within, label: "Add user", send, after: cancel(close) })];
-    });
-  }
-
-  remove(username) {
-    confirm({
-      title: `Remove ${username}?`,
-      sentences: [this.page.app.basic_auth.length > 1 ? "This name does not open the app any more, at once." : "It is the last one: everybody may see the app then."],
-      label: "Remove user",
-      act: () => this.save(this.page.app.basic_auth.filter((each) => each.username !== username)),
-      after: () => this.add.focus(),
-    });
-  }
-
-  /** On top of what is shown alone: the list is sent whole. */
-  async save(basic_auth) {
-    this.page.show(await put(this.path, { basic_auth }, this.page.app));
-    say("Passwords are saved.");
-  }
-}
 
 function end(page) {
   return h(

@@ -18,7 +18,9 @@ export function envTab(root, page) {
       h("code", {}, "${{ shared.NAME }}"),
       " stands for a ",
       h("a", { href: `#/projects/${page.app.project_id}/variables` }, "variable that the project’s apps share"),
-      ". Who shows values is in the audit log.",
+      ". Who shows values is in the ",
+      h("a", { href: `#/projects/${page.app.project_id}/audit` }, "audit"),
+      ".",
     ],
   });
 }
@@ -33,7 +35,9 @@ export function sharedTab(root, page) {
     note: [
       "An app’s variable refers to one of these by ",
       h("code", {}, "${{ shared.NAME }}"),
-      ". A new value is in effect with the next deploy of each app that refers to it. Who shows values is in the audit log.",
+      ". A new value is in effect with the next deploy of each app that refers to it. Who shows values is in the ",
+      h("a", { href: `#/projects/${page.project.id}/audit` }, "audit"),
+      ".",
     ],
   });
 }
@@ -68,7 +72,7 @@ class Env {
     await this.refresh();
     this.reveal.setAttribute("aria-pressed", String(this.shown));
     write(this.reveal.lastChild, this.shown ? "Hide values" : "Show values");
-    say(this.shown ? "Values are shown. That is in the audit log." : "Values are hidden.");
+    say(this.shown ? "Values are shown. That is in the audit." : "Values are hidden.");
   }
 
   show(values) {

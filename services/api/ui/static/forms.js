@@ -149,6 +149,7 @@ export function form({ fields, label, send, before = [], after = [], note = [], 
   return root;
 }
 
+/** A field may say by `at()` which pointer means it; else it is its name below `within`. */
 function complain(fields, top, problem, within) {
   if (isOver(problem)) return;
   const about = fields.find((each) => each.name === ABOUT[problem.code]);
@@ -160,12 +161,13 @@ function complain(fields, top, problem, within) {
   const elsewhere = problem.errors.length ? [] : [problem.detail];
   const failed = [];
   for (const { pointer, detail } of problem.errors) {
-    const found = fields.find((each) => `${pointer}/`.startsWith(`${within}/${each.name}/`));
+    const found = fields.find((each) => `${pointer}/`.startsWith(`${each.at?.() ?? `${within}/${each.name}`}/`));
     if (found) failed.push(found);
     else elsewhere.push(`${pointer}: ${detail}`);
     found?.fail(detail);
   }
-  top.show(problem, elsewhere);
+  // What the fields say is all that there is to say.
+  if (elsewhere.length || problem.code !== "validation_failed") top.show(problem, elsewhere);
   failed[0]?.input.focus();
 }
 

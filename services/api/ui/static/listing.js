@@ -9,7 +9,7 @@ const EVERY = 3000;
 export class Listing {
   /**
    * `row(item)` gives what is in an `li`, `called(item)` its name; `tools` stand in the head; `none` is said where there is nothing.
-   * `most`: only so many, of a list that has no end. `whole`: the route gives all of it at once.
+   * `path` is the route, or what reads the items. `most`: only so many, of a list that has no end. `whole`: the route gives all of it at once.
    */
   constructor({ title, path, row, none, tools = [], newest = false, most = null, whole = false, called = (item) => item.name ?? item.id }) {
     Object.assign(this, { title, path, row, none, newest, most, whole, called });
@@ -46,6 +46,7 @@ export class Listing {
   }
 
   async read() {
+    if (typeof this.path === "function") return this.path();
     if (this.whole) return (await get(this.path)).items;
     return this.most ? (await get(`${this.path}?limit=${this.most}`)).items : all(this.path);
   }

@@ -3,6 +3,7 @@
 import { accountPage } from "./account.js";
 import { get, isOver, post, session } from "./api.js";
 import { appPage, TABS } from "./app-page.js";
+import { auditPage } from "./audit.js";
 import { button, h, logo, say } from "./dom.js";
 import { age } from "./format.js";
 import { whereFrom } from "./github.js";
@@ -16,6 +17,7 @@ const PAGES = {
   "#/projects": { title: "Projects", show: projectsPage },
   "#/api-keys": { title: "API Keys", show: keysPage },
   "#/account": { title: "Account", show: accountPage },
+  "#/audit": { title: "Audit", show: auditPage },
   "#/users": { title: "Users", show: usersPage, admin: true },
 };
 const FIRST = "#/projects";

@@ -1,6 +1,7 @@
 /** One project's page: its apps, who works in it, what they share, and what it is called. */
 
 import { all, get, isOver } from "./api.js";
+import { auditTab } from "./audit.js";
 import { h, write } from "./dom.js";
 import { sharedTab } from "./env.js";
 import { alert } from "./forms.js";
@@ -9,6 +10,7 @@ import { membersTab } from "./members.js";
 import { Parts } from "./parts.js";
 import { Section } from "./project-section.js";
 import { projectSettingsTab } from "./project-settings.js";
+import { projectVolumesTab } from "./project-volumes.js";
 import { mayIn, roleIn } from "./roles.js";
 
 const EVERY = 3000;
@@ -17,6 +19,8 @@ export const PROJECT_PARTS = {
   apps: { title: "Apps", show: (root, page) => new Apps(root, page) },
   members: { title: "Members", show: membersTab },
   variables: { title: "Shared variables", show: sharedTab },
+  volumes: { title: "Volumes", show: projectVolumesTab },
+  audit: { title: "Audit", show: auditTab },
   settings: { title: "Settings", show: projectSettingsTab },
 };
 

@@ -9,7 +9,7 @@ const same = (value) => value;
 
 export class Sheet {
   /**
-   * `seen` is what `path` gave. `part` takes from it the object that the fields are of, `wrap` makes a body of the changes, `within` is
+   * `seen` is what `path` gave. `part` takes from it the object that the fields are of, `wrap(changes, seen)` makes a body, `within` is
    * that object's pointer, and `whole` sends all of it. `saved(answer)` comes when the server took it.
    */
   constructor({ path, seen, fields, label = "Save", saved, part = same, wrap = same, whole = false, within = "", ...more }) {
@@ -43,7 +43,7 @@ export class Sheet {
     const sent = Object.fromEntries((this.whole ? this.fields : changed).map((each) => [each.name, each.value()]));
     let answer = null;
     try {
-      answer = await put(this.path, this.wrap(sent), seen);
+      answer = await put(this.path, this.wrap(sent, seen), seen);
     } catch (problem) {
       if (problem.code !== "precondition_failed" || !tries) throw problem;
       return this.again(problem, tries - 1);

@@ -1,9 +1,11 @@
 /** Where an app's image comes from, and what pushes do. */
 
 import { get, isOver } from "./api.js";
+import { Build } from "./build.js";
 import { button, copyButton, h, say, write } from "./dom.js";
 import { deliveriesOf } from "./deliveries.js";
 import { alert, area, check, field, number, select } from "./forms.js";
+import { capital } from "./format.js";
 import { connectButton, repositories } from "./github.js";
 import { mark } from "./listing.js";
 import { openTo, Sheet } from "./sheet.js";
@@ -31,7 +33,8 @@ class SourceTab {
     this.trouble = alert();
     this.hook = h("section.card", { "aria-label": "Webhook", hidden: !this.may });
     this.deliveries = deliveriesOf(page);
-    this.pushes.append(this.trouble.root, this.hook, this.deliveries.root, h("section.card.pad", { "aria-label": "Previews" }, h("h2", {}, "Previews"), h("p.muted.small", {}, "Each goes when its pull request is closed. In effect at once."), openTo(this.may, this.previews)));
+    this.build = new Build(page);
+    this.pushes.append(...this.build.roots, this.trouble.root, this.hook, this.deliveries.root, h("section.card.pad", { "aria-label": "Previews" }, h("h2", {}, "Previews"), h("p.muted.small", {}, "Each goes when its pull request is closed. In effect at once."), openTo(this.may, this.previews)));
     this.run();
   }
 
@@ -122,7 +125,7 @@ class SourceTab {
       h(
         "div.pad",
         {},
-        h("p.muted", {}, active ? `Dockup made it at ${provider} and keeps it so.` : `${detail.replace(/\.$/, "")}. To have pushes come here all the same, make it by hand, with the content type application/json:`),
+        h("p.muted", {}, active ? `Dockup made it at ${provider} and keeps it so.` : `${capital(detail.replace(/\.$/, ""))}. Where it is made by hand, its content type is application/json:`),
         secretLine("Address", url),
         secretLine("Secret", secret, true),
         h("p.muted.small", {}, "Events: ", h("code", {}, events.join(", "))),
@@ -137,6 +140,7 @@ class SourceTab {
     this.source.update(app);
     if (this.built !== Boolean(app.git_repo_url)) this.kind(app);
     this.previews.update(app);
+    this.build.update(app);
   }
 
   stop() {

@@ -3,7 +3,7 @@
 import { download, get, isOver, post, put, remove, upload } from "./api.js";
 import { button, busy, h, say } from "./dom.js";
 import { alert, cancel, check, confirm, dialog, field, form, number } from "./forms.js";
-import { bytes, time } from "./format.js";
+import { bytes, exact, time } from "./format.js";
 import { entry, Listing, mark } from "./listing.js";
 
 const WAIT = 25;
@@ -75,13 +75,34 @@ function copies(volume, one, list) {
       },
       after: () => list.refresh(),
     });
-  const copy = ({ name, at, size_bytes }) =>
-    h(
+  const show = async () => {
+    const found = (await get(`${one}/backups`)).items;
+    rows.replaceChildren(...(found.length ? found.map(copy) : [h("li.none.muted", {}, "No backups on the server yet.")]));
+  };
+  const destroy = ({ name, at }) =>
+    confirm({
+      title: "Delete the backup?",
+      sentences: [`Of ${volume.name}, made ${exact(at)}. Nothing brings it back.`],
+      label: "Delete backup",
+      act: async () => {
+        await remove(`${one}/backups/${encodeURIComponent(name)}`);
+        say("The backup is deleted.");
+      },
+      after: async () => {
+        await attempt(show);
+        (rows.querySelector("button") ?? take).focus();
+      },
+    });
+  const copy = (backup) => {
+    const { name, at, size_bytes } = backup;
+    return h(
       "li.item",
       { "aria-label": name },
-      h("span.what", {}, time(at), h("span.muted.small", {}, ` · ${bytes(size_bytes)}`)),
+      h("span.what", {}, exact(at), h("span.muted.small", {}, " · ", time(at), ` · ${bytes(size_bytes)}`)),
       button("Restore", { onclick: () => restore(name, () => post(`${one}/backups/${encodeURIComponent(name)}/restore?wait=${WAIT}`)) }),
+      button("Delete", { kind: "quiet", onclick: () => destroy(backup) }),
     );
+  };
   const file = h("input.unseen", {
     type: "file",
     id: `f-${volume.id}`,
@@ -94,10 +115,7 @@ function copies(volume, one, list) {
     h("p.muted.small", {}, "A tar archive of what is in the volume now, to this computer, and back from one:"),
     h("div.actions", {}, take, button("Restore from a file…", { onclick: () => file.click() }), file),
   ]);
-  attempt(async () => {
-    const found = (await get(`${one}/backups`)).items;
-    rows.replaceChildren(...(found.length ? found.map(copy) : [h("li.none.muted", {}, "No backups on the server yet.")]));
-  });
+  attempt(show);
 }
 
 function schedule(volume, one, list) {
