@@ -4,7 +4,7 @@ import { get, isOver } from "./api.js";
 import { Chart } from "./chart.js";
 import { h } from "./dom.js";
 import { alert } from "./forms.js";
-import { megabytes, percent } from "./format.js";
+import { megabytes, percent, place } from "./format.js";
 
 const EVERY = 5000;
 const RANGES = [
@@ -77,7 +77,7 @@ class Metrics {
   }
 
   table(replicas) {
-    const cells = ({ replica, state, cpu_usage, memory_usage, pids }) => [replica, state, percent(cpu_usage), megabytes(memory_usage), pids ?? "–"];
+    const cells = (each) => [place(each), each.state, percent(each.cpu_usage), megabytes(each.memory_usage), each.pids ?? "–"];
     const rows = replicas.map((each) => h("tr", {}, cells(each).map((text) => h("td", {}, String(text)))));
     this.replicas.replaceChildren(...(rows.length ? rows : [h("tr", {}, h("td.muted", { colspan: 5 }, "Nothing runs."))]));
   }
