@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common import streams, subjects
 from libs.common.cancelling import heed
 from services.api.db.database import Database
+from services.api.db.locks import held
 from services.api.db.tables import CursorRow, MetaRow
 from services.api.events.models import EventRow
 
@@ -58,7 +59,7 @@ async def settle(db: Database, js: JetStreamContext) -> streams.Seen:
     if seen is not None and seen.identity == place.stream and seen.last >= place.last:
         return seen
     async with asyncio.timeout(_LOCKED_SECONDS), db.begin() as tx:
-        await tx.connection.execute(_CURSOR.with_for_update())
+        await tx.connection.execute(held(_CURSOR))
         seen = await _fitting(js, await read_place(tx.connection))
         await tx.session.merge(MetaRow(name=_META, value=seen.identity))
     return seen

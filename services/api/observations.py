@@ -15,6 +15,7 @@ from services.api.apps.models import AppRow, ReplicaRow
 from services.api.apps.observed import apply
 from services.api.apps.status import Replica, Seen
 from services.api.db.database import Database
+from services.api.db.locks import held
 from services.api.db.tables import CursorRow
 from services.api.disks.levels import Marks
 from services.api.disks.watch import note
@@ -32,9 +33,9 @@ async def observe(db: Database, body: bytes, marks: Marks) -> set[str]:
         samples[sample.app_id].append(sample)
     async with db.begin() as tx:
         # Reactions lock several apps too, and they lock the cursor first: two orders would be a deadlock.
-        await tx.connection.execute(select(CursorRow.seq).where(CursorRow.name == subjects.EVENTS).with_for_update())
+        await tx.connection.execute(held(select(CursorRow.seq).where(CursorRow.name == subjects.EVENTS)))
         told = select(AppRow).where(AppRow.gone_at.is_(None), *_tells_of(observation, AppRow.id))
-        apps = (await tx.session.execute(told.order_by(AppRow.id).with_for_update())).scalars().all()
+        apps = (await tx.session.execute(held(told.order_by(AppRow.id)))).scalars().all()
         replicas: dict[str, list[Replica]] = defaultdict(list)
         for row in (await tx.session.execute(select(ReplicaRow).where(*_tells_of(observation, ReplicaRow.app_id)))).scalars():
             known = Replica(name=row.name, release=row.release, state=row.state, at=row.at, message=row.message, process=row.process)

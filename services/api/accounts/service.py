@@ -12,6 +12,7 @@ from services.api.accounts.models import SessionRow, UserRow
 from services.api.accounts.schemas import CreatedUser, NewUser, Session, SessionPage, User, UserPage, UserUpdate
 from services.api.accounts.tokens import new_session
 from services.api.db.database import Database
+from services.api.db.locks import held, held_to_delete
 from services.api.db.tx import Tx
 from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem, not_found
@@ -137,9 +138,11 @@ async def delete_user(tx: Tx, user_id: str, heir_id: str) -> None:
 
     What is kept of the user's projects that are gone is the heir's, who asks: history has an owner.
     """
-    await _locked(tx, user_id)
+    before = await _locked(tx, user_id, to_delete=True)
     if user_id == heir_id:
         raise Problem("conflict", "Nobody deletes their own account: another admin has to.")
+    if before.role == "admin" and not before.disabled:  # the one who asks may be none any more
+        await _need_another_admin(tx, user_id)
     statement = select(func.count()).select_from(ProjectRow).where(ProjectRow.owner_id == user_id, ProjectRow.gone_at.is_(None))
     owned = (await tx.connection.execute(statement)).scalar_one()
     if owned:
@@ -149,15 +152,19 @@ async def delete_user(tx: Tx, user_id: str, heir_id: str) -> None:
     tx.audit("user.deleted", user_id)
 
 
-async def _locked(tx: Tx, user_id: str) -> User:
-    row = (await tx.connection.execute(select(*_COLUMNS).where(UserRow.id == user_id).with_for_update())).one_or_none()
+async def _locked(tx: Tx, user_id: str, *, to_delete: bool = False) -> User:
+    """The user, with all admins: of two admins who take each other's role one is the last."""
+    everybody = select(UserRow.id).where((UserRow.id == user_id) | (UserRow.role == "admin")).order_by(UserRow.id)
+    await tx.connection.execute(held(everybody))
+    query = select(*_COLUMNS).where(UserRow.id == user_id)
+    row = (await tx.connection.execute(held_to_delete(query) if to_delete else query)).one_or_none()
     if row is None:
         raise not_found("user", user_id)
     return as_user(row)
 
 
 async def _need_another_admin(tx: Tx, user_id: str) -> None:
-    statement = select(UserRow.id).where(UserRow.role == "admin", UserRow.disabled.is_(False)).with_for_update()
+    statement = select(UserRow.id).where(UserRow.role == "admin", UserRow.disabled.is_(False))
     admins = set((await tx.connection.execute(statement)).scalars())
     if admins <= {user_id}:
         raise Problem("last_admin")

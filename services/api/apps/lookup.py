@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.states import Intent
 from services.api.apps.models import AppRow
 from services.api.core import Core
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.http.principal import Principal
 from services.api.http.problems import Problem, not_found
@@ -22,7 +23,7 @@ ID_PREFIX = "app_"
 def _one(principal: Principal, *, by_id: bool, lock: bool) -> Select[AppRow, str | None, str | None]:
     """The statement for one app; putting it together costs more than running it."""
     query = of(principal).where((AppRow.id if by_id else AppRow.slug) == bindparam("ref"))
-    return query.with_for_update(of=AppRow) if lock else query
+    return held(query, AppRow) if lock else query
 
 
 @lru_cache(maxsize=256)
@@ -73,7 +74,7 @@ async def id_to_read(core: Core, principal: Principal, ref: str) -> str:
 
 async def hold_all(session: AsyncSession, project_id: str) -> Select[AppRow]:
     """Lock the apps of a project; return the query to ask for them then: who had one until now may have changed what is asked for."""
-    query = select(AppRow).where(AppRow.project_id == project_id, AppRow.gone_at.is_(None)).order_by(AppRow.id).with_for_update()
+    query = held(select(AppRow).where(AppRow.project_id == project_id, AppRow.gone_at.is_(None)).order_by(AppRow.id))
     await session.execute(query.with_only_columns(AppRow.id))
     return query
 

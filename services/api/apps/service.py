@@ -15,6 +15,7 @@ from services.api.apps import front, processes
 from services.api.apps.desired import desire, host
 from services.api.apps.fits import admit, check_fits, claim
 from services.api.apps.grammar import check_slug
+from services.api.apps.lookup import hold_all
 from services.api.apps.models import AppRow, SlugRow
 from services.api.apps.observed import refresh
 from services.api.apps.schemas import AppUpdate, NewApp, Settings
@@ -24,6 +25,7 @@ from services.api.apps.untouched import new_row
 from services.api.apps.view import to_view
 from services.api.autoscale.policy import hold
 from services.api.autoscale.rules import check_memory_limit
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.deployments.moves import cancel_all
 from services.api.domains.models import DomainRow
@@ -143,8 +145,8 @@ async def remove(tx: Tx, app: AppRow, *, purge: bool = False) -> None:
 
 async def all_in(tx: Tx, project_id: str) -> list[AppRow]:
     """The apps of a project, locked."""
-    query = select(AppRow).where(AppRow.project_id == project_id, AppRow.gone_at.is_(None)).order_by(AppRow.id)
-    return list((await tx.session.execute(query.with_for_update())).scalars())
+    query = await hold_all(tx.session, project_id)
+    return list((await tx.session.execute(query)).scalars())
 
 
 def _slug(body: NewApp) -> str:
@@ -162,7 +164,7 @@ async def _take_slug(tx: Tx, slug: str, project_id: str, app_id: str) -> None:
     values = {"slug": slug, "project_id": project_id, "app_id": app_id}
     if (await tx.connection.execute(insert(SlugRow).values(values).on_conflict_do_nothing())).rowcount == 1:
         return
-    holder = (await tx.session.execute(select(SlugRow).where(SlugRow.slug == slug).with_for_update())).scalar_one()
+    holder = (await tx.session.execute(held(select(SlugRow).where(SlugRow.slug == slug)))).scalar_one()
     if holder.app_id is not None or holder.project_id != project_id:
         raise Problem("slug_taken", f"The slug {slug} is in use, or was used by another project.")
     holder.app_id = app_id

@@ -8,6 +8,7 @@ from libs.common.secrets import MASK, Vault
 from services.api.codex.models import CodexKeyRow
 from services.api.codex.schemas import CodexKey
 from services.api.db.database import Database
+from services.api.db.locks import HELD
 from services.api.db.tx import Tx
 from services.api.http.problems import FieldError, Problem
 
@@ -23,7 +24,7 @@ async def get(db: Database, user_id: str) -> CodexKey:
 async def put(tx: Tx, vault: Vault, user_id: str, key: str) -> CodexKey:
     if MASK[0] in key:
         raise Problem("masked_value", errors=[FieldError(pointer="/key", detail="is masked")])
-    row = await tx.session.get(CodexKeyRow, user_id, with_for_update=True)
+    row = await tx.session.get(CodexKeyRow, user_id, with_for_update=HELD)
     if row is None:
         row = CodexKeyRow(user_id=user_id)
         tx.session.add(row)
@@ -38,7 +39,7 @@ async def put(tx: Tx, vault: Vault, user_id: str, key: str) -> CodexKey:
 
 async def delete(tx: Tx, user_id: str) -> None:
     """None there is fine. Sessions that have it go on until they end."""
-    row = await tx.session.get(CodexKeyRow, user_id, with_for_update=True)
+    row = await tx.session.get(CodexKeyRow, user_id, with_for_update=HELD)
     if row is not None:
         await tx.session.delete(row)
         tx.audit("codex_key.removed", user_id)

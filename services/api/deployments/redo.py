@@ -15,6 +15,7 @@ from libs.common.states import DeploymentStatus
 from services.api.apps.models import AppRow
 from services.api.apps.observed import refresh
 from services.api.db.database import Database
+from services.api.db.locks import HELD
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import begin_next, collect, fail
@@ -84,7 +85,7 @@ async def _buried(bus: Bus, stale: _Stale) -> str | None:
 
 async def _load(tx: Tx, stale: _Stale) -> tuple[AppRow, DeploymentRow] | None:
     """Lock the app, then read the deployment: it may have moved since."""
-    app = await tx.session.get(AppRow, stale.app_id, with_for_update=True)
+    app = await tx.session.get(AppRow, stale.app_id, with_for_update=HELD)
     deployment = await tx.session.get(DeploymentRow, stale.deployment_id)
     return (app, deployment) if app is not None and deployment is not None and deployment.status in _WAITING else None
 

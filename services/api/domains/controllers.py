@@ -40,10 +40,11 @@ class DomainController(Controller):
     ) -> Response[Domain]:
         """Add a domain. It is routed as soon as DNS leads here, or has the record of `verification`; DNS is asked again by itself."""
         name = grammar.to_name(data.name, core.settings.base_domain)
-        await _id_to_change(core, principal, app)
+        app_id = await _id_to_change(core, principal, app)
         seen = await service.look(core.resolver, name)
 
         async def effect(tx: Tx) -> Answer:
+            await service.hold(tx, app_id, name)
             row = await lookup.to_change(tx, principal, app, "write")
             await service.add(tx, row, name, seen)
             made = await service.get(tx.session, row, core.settings, name)
@@ -87,8 +88,9 @@ class DomainController(Controller):
             await service.remove(tx, row, await service.locked(tx, row, wanted))
 
 
-async def _id_to_change(core: Core, principal: Principal, app: str) -> None:
+async def _id_to_change(core: Core, principal: Principal, app: str) -> str:
     """Refuse before DNS is asked: nobody has this server look names up who may not."""
     async with core.db.read() as session:
-        _, standing = await lookup.to_read(session, principal, app)
+        row, standing = await lookup.to_read(session, principal, app)
         standing.need("write")
+    return row.id

@@ -13,6 +13,7 @@ from libs.common import clock, ids
 from services.api.apps import domains
 from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.domains import pace
 from services.api.domains.dns import Found, Resolver, is_proven, judge, proof, proof_name
@@ -46,9 +47,15 @@ async def look(resolver: Resolver, name: str) -> Look:
     return Look(found, judge(found, ours.addresses), found.silent or ours.silent)
 
 
+async def hold(tx: Tx, app_id: str, name: str) -> None:
+    """Hold the app and the one that has the name, which may lose it: before `add`, and both at once."""
+    holder = select(DomainRow.app_id).where(DomainRow.name == name)
+    await tx.connection.execute(held(select(AppRow.id).where((AppRow.id == app_id) | AppRow.id.in_(holder)).order_by(AppRow.id)))
+
+
 async def add(tx: Tx, app: AppRow, name: str, seen: Look) -> DomainRow:
     """Claim the name. `409 domain_taken` when somebody has it, unless DNS proves that it is this project's."""
-    holder = (await tx.session.execute(select(DomainRow).where(DomainRow.name == name).with_for_update())).scalar_one_or_none()
+    holder = (await tx.session.execute(held(select(DomainRow).where(DomainRow.name == name)))).scalar_one_or_none()
     if holder is not None:
         await _displace(tx, holder, app, seen)
     count = (await tx.connection.execute(select(func.count()).where(DomainRow.app_id == app.id))).scalar_one()
@@ -98,7 +105,7 @@ async def remove(tx: Tx, app: AppRow, row: DomainRow, why: str = "was removed") 
 
 
 async def locked(tx: Tx, app: AppRow, name: str) -> DomainRow:
-    query = select(DomainRow).where(DomainRow.app_id == app.id, DomainRow.name == name).with_for_update()
+    query = held(select(DomainRow).where(DomainRow.app_id == app.id, DomainRow.name == name))
     row = (await tx.session.execute(query)).scalar_one_or_none()
     if row is None:
         raise not_found("domain", name)
@@ -125,7 +132,7 @@ async def _displace(tx: Tx, holder: DomainRow, app: AppRow, seen: Look) -> None:
     """The zone has the last word: who can write into it may take the name from whoever claims it."""
     if holder.app_id == app.id:
         raise Problem("domain_taken", f"The app has the domain {holder.name} already.")
-    owner = (await tx.session.execute(select(AppRow).where(AppRow.id == holder.app_id).with_for_update())).scalar_one()
+    owner = (await tx.session.execute(held(select(AppRow).where(AppRow.id == holder.app_id)))).scalar_one()
     if owner.project_id == app.project_id:
         raise Problem("domain_taken", f"Another app of this project has the domain {holder.name}.", hint="Delete it there first.")
     if not is_proven(seen.found.texts, holder.name, app.project_id):

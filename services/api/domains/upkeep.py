@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from libs.common.states import Intent
 from services.api.apps.models import AppRow
 from services.api.core import Core
+from services.api.db.locks import held
 from services.api.domains import service
 from services.api.domains.models import DomainRow
 from services.api.recovery.mode import needed
@@ -60,7 +61,7 @@ async def _check(core: Core, domain_id: str, name: str) -> None:
         seen = await service.look(core.resolver, name)
         async with core.db.begin() as tx:
             query = select(AppRow).join(DomainRow, DomainRow.app_id == AppRow.id).where(DomainRow.id == domain_id)
-            app = (await tx.session.execute(query.with_for_update(of=AppRow))).scalar_one_or_none()
+            app = (await tx.session.execute(held(query, AppRow))).scalar_one_or_none()
             if app is not None and app.intent != Intent.DELETED:
                 service.take(tx, app, await service.locked(tx, app, name), seen)
     except Exception as error:  # one domain never harms another

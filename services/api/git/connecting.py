@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from libs.common.secrets import Vault
 from services.api.apps.models import AppRow
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.git import connections
 from services.api.git.connections import GITHUB
@@ -37,17 +38,14 @@ async def connect(tx: Tx, vault: Vault, app: AppRow, principal: Principal, repo_
 
 async def connect_waiting(tx: Tx, vault: Vault, connection: GitConnectionRow) -> None:
     """Give it to the apps whose repository at GitHub this user chose."""
-    query = (
-        select(AppRow)
-        .where(
-            AppRow.git_user_id == connection.user_id,
-            AppRow.git_provider == GITHUB,
-            AppRow.git_repo_url.is_not(None),
-            AppRow.gone_at.is_(None),
-            AppRow.preview_of.is_(None),
-        )
-        .with_for_update()
+    is_waiting = (
+        AppRow.git_user_id == connection.user_id,
+        AppRow.git_provider == GITHUB,
+        AppRow.git_repo_url.is_not(None),
+        AppRow.gone_at.is_(None),
+        AppRow.preview_of.is_(None),
     )
+    query = held(select(AppRow).where(*is_waiting).order_by(AppRow.id))
     for app in (await tx.session.execute(query)).scalars():
         app.git_connection_id = connection.id
         await want(tx, vault, app)

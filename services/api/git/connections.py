@@ -10,6 +10,7 @@ from libs.common import clock, ids
 from libs.common.messages.builder import GitLogin
 from libs.common.secrets import Vault
 from services.api.apps.models import AppRow
+from services.api.db.locks import HELD, held
 from services.api.db.tx import Tx
 from services.api.git.github.server import Server
 from services.api.git.models import GitConnectionRow
@@ -64,7 +65,7 @@ async def login_of(connection: AsyncConnection, app_id: str, repo: str, url: str
 async def keep(tx: Tx, vault: Vault, user_id: str, *, server: Server, account: str, token: "Token") -> GitConnectionRow:
     """Make the user's connection, or put the new token into the one that there is."""
     query = select(GitConnectionRow).where(GitConnectionRow.user_id == user_id, GitConnectionRow.provider == GITHUB)
-    row = (await tx.session.execute(query.with_for_update())).scalar_one_or_none()
+    row = (await tx.session.execute(held(query))).scalar_one_or_none()
     now = clock.now()
     if row is None:
         row = GitConnectionRow(id=ids.new("git"), user_id=user_id, provider=GITHUB, created_at=now)
@@ -87,8 +88,9 @@ def put_token(row: GitConnectionRow, vault: Vault, token: "Token") -> None:
 
 async def forget(tx: Tx, connection_id: str) -> None:
     """Take it away, with all use that apps make of it."""
+    row = await tx.session.get(GitConnectionRow, connection_id, with_for_update=HELD)
+    await tx.session.execute(held(select(AppRow.id).where(AppRow.git_connection_id == connection_id).order_by(AppRow.id)))
     await tx.session.execute(update(AppRow).where(AppRow.git_connection_id == connection_id).values(git_connection_id=None))
-    row = await tx.session.get(GitConnectionRow, connection_id)
     if row is not None:
         await tx.session.delete(row)
         tx.audit("git.disconnected", connection_id)

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from libs.common import clock
 from services.api.accounts.models import SessionRow, UserRow
 from services.api.core import Core
+from services.api.db.locks import held
 from services.api.git import connecting, connections
 from services.api.git.models import GitConnectionRow, GitStateRow
 from services.api.http.principal import Principal
@@ -72,7 +73,7 @@ async def finish(core: Core, code: str | None, state: str | None, error: str | N
 async def _take(core: Core, state: str, browser: str | None) -> GitStateRow:
     """The row of the state, which is then used up, whatever comes after."""
     async with core.db.begin() as tx:
-        row = (await tx.session.execute(select(GitStateRow).where(GitStateRow.id == _hash(state)).with_for_update())).scalar_one_or_none()
+        row = (await tx.session.execute(held(select(GitStateRow).where(GitStateRow.id == _hash(state))))).scalar_one_or_none()
         if row is None:
             raise Problem("oauth_failed", "The state is unknown, was used already, or is over.")
         if row.browser is not None and not secrets.compare_digest(row.browser, _hash(browser or "")):

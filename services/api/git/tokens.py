@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 
 from services.api.core import Core
 from services.api.db import tries
+from services.api.db.locks import HELD
 from services.api.git import connections
 from services.api.git.github.client import Away, Refused, Token
 from services.api.git.models import GitConnectionRow
@@ -38,7 +39,7 @@ async def _refresh(core: Core, row: GitConnectionRow) -> None:
         await _spoil(core, row.id, f"the token could not be renewed: {error}")
         return
     async with core.db.begin() as tx:
-        there = await tx.session.get(GitConnectionRow, row.id, with_for_update=True)
+        there = await tx.session.get(GitConnectionRow, row.id, with_for_update=HELD)
         if there is not None and there.token == row.token:
             connections.put_token(there, core.vault, new)
 

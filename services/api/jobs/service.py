@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common import clock, ids
 from services.api.apps.grammar import Command, to_words
 from services.api.apps.models import AppRow
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.http.problems import FieldError, Problem, not_found
 from services.api.jobs.models import JobRow
@@ -82,7 +83,7 @@ async def remove(tx: Tx, app: AppRow, job_id: str) -> None:
 
 
 async def locked(tx: Tx, app: AppRow, job_id: str) -> JobRow:
-    row = (await tx.session.execute(_one(app, job_id).with_for_update())).scalar_one_or_none()
+    row = (await tx.session.execute(held(_one(app, job_id)))).scalar_one_or_none()
     if row is None:
         raise not_found("job", job_id)
     return row

@@ -11,6 +11,7 @@ from libs.common.states import OPEN_RUNS, Intent
 from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
 from services.api.core import Core
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.http.problems import Problem
 from services.api.jobs.models import JobRow
@@ -82,7 +83,7 @@ async def realign(core: Core) -> None:
 
 async def _begin(tx: Tx, job_id: str, next_at: float) -> None:
     query = select(AppRow).join(JobRow, JobRow.app_id == AppRow.id).where(JobRow.id == job_id)
-    app = (await tx.session.execute(query.with_for_update(of=AppRow))).scalar_one_or_none()
+    app = (await tx.session.execute(held(query, AppRow))).scalar_one_or_none()
     if app is None or app.intent == Intent.DELETED:
         return
     job = await tx.session.get_one(JobRow, job_id)

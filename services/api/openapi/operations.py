@@ -32,7 +32,7 @@ OPERATIONS: dict[str, Operation] = {
     "listUsers": Operation(),
     "createUser": Operation(errors=("email_taken",)),
     "updateUser": Operation(errors=("last_admin", "read_only_field")),
-    "deleteUser": Operation(errors=("conflict",)),
+    "deleteUser": Operation(errors=("conflict", "last_admin")),
     "listApiKeys": Operation(),
     "createApiKey": Operation(),
     "getApiKey": Operation(),

@@ -16,6 +16,7 @@ from services.api.apps.settings import merge_env
 from services.api.apps.untouched import new_row
 from services.api.apps.view import fingerprint_of
 from services.api.core import Core
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.deployments import service as deployments
 from services.api.deployments.source import Asked
@@ -86,7 +87,7 @@ async def of_branch(core: Core, tx: Tx, parent: AppRow, branch: str, *, commit: 
     """Deploy a commit of a session's branch as the preview that the branch has: the app, and the deployment's id. A `Problem` if not."""
     query = select(AppRow).join(PreviewRow, PreviewRow.app_id == AppRow.id)
     query = query.where(AppRow.preview_of == parent.id, PreviewRow.branch == branch, AppRow.gone_at.is_(None))
-    app = (await tx.session.execute(query.with_for_update(of=AppRow))).scalar_one_or_none()
+    app = (await tx.session.execute(held(query, AppRow))).scalar_one_or_none()
     if app is None:
         word = branch.rpartition("/")[2]
         app = await _make(core, tx, parent, _ending(parent.slug, f"-{word}"), word=word)
@@ -98,7 +99,7 @@ async def of_branch(core: Core, tx: Tx, parent: AppRow, branch: str, *, commit: 
 
 async def _find(tx: Tx, parent_id: str, number: int) -> AppRow | None:
     query = select(AppRow).where(AppRow.preview_of == parent_id, AppRow.preview_number == number, AppRow.gone_at.is_(None))
-    return (await tx.session.execute(query.with_for_update())).scalar_one_or_none()
+    return (await tx.session.execute(held(query))).scalar_one_or_none()
 
 
 async def _make(core: Core, tx: Tx, parent: AppRow, slug: str, *, word: str, number: int | None = None) -> AppRow:

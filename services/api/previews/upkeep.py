@@ -12,6 +12,7 @@ from libs.common.states import DeploymentStatus, Intent
 from services.api.apps.models import AppRow
 from services.api.core import Core
 from services.api.db import tries
+from services.api.db.locks import held
 from services.api.deployments.models import DeploymentRow
 from services.api.git.connecting import connection_of
 from services.api.previews import service
@@ -46,7 +47,7 @@ async def sweep(core: Core) -> None:
         rows = (await connection.execute(query)).all()
     for app_id, intent in rows:
         async with core.db.begin() as tx:
-            row = (await tx.session.execute(select(AppRow).where(AppRow.id == app_id).with_for_update())).scalar_one()
+            row = (await tx.session.execute(held(select(AppRow).where(AppRow.id == app_id)))).scalar_one()
             preview = await tx.session.get_one(PreviewRow, app_id)
             if intent == Intent.DELETED or preview.expires_at < time.time():
                 why = "the app is gone" if intent == Intent.DELETED else "nothing was pushed to it for its time to live"

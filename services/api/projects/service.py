@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import clock, ids
 from services.api.accounts.models import UserRow
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.http import matching
 from services.api.http.principal import Principal
@@ -57,13 +58,9 @@ async def to_change(tx: Tx, principal: Principal, project_id: str, scope: str) -
 
 
 async def locked(tx: Tx, principal: Principal, project_id: str) -> tuple[ProjectRow, Standing]:
-    query = (
-        select(ProjectRow, MemberRow.role)
-        .outerjoin(MemberRow, membership(principal))
-        .where(ProjectRow.id == project_id, visible(principal))
-        .with_for_update(of=ProjectRow)
-    )
-    row = (await tx.session.execute(query)).one_or_none()
+    query = select(ProjectRow, MemberRow.role).outerjoin(MemberRow, membership(principal))
+    query = query.where(ProjectRow.id == project_id, visible(principal))
+    row = (await tx.session.execute(held(query, ProjectRow))).one_or_none()
     if row is None:
         raise not_found("project", project_id)
     return row[0], standing(principal, row[0].owner_id, row[1])
@@ -101,9 +98,8 @@ async def find(tx: Tx, principal: Principal, ref: str) -> tuple[ProjectRow, Stan
         .where(visible(principal), (ProjectRow.id == ref) | (ProjectRow.name == ref))
         .order_by(ProjectRow.id != ref, ProjectRow.owner_id != principal.user_id, ProjectRow.id)
         .limit(1)
-        .with_for_update(of=ProjectRow)
     )
-    row = (await tx.session.execute(query)).one_or_none()
+    row = (await tx.session.execute(held(query, ProjectRow))).one_or_none()
     return (row[0], standing(principal, row[0].owner_id, row[1])) if row is not None else None
 
 

@@ -1,6 +1,6 @@
 """One transaction for all the events that wait: cursor, feed, what follows, and what is to be said of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from libs.common import log, subjects
+from libs.common.messages.api import Recorded
 from services.api.db.passing import passes
 from services.api.db.tables import CursorRow
 from services.api.db.tx import Tx
@@ -69,6 +70,7 @@ async def _react(tx: Tx, batch: Sequence[Heard]) -> set[str]:
     read = [(heard, event) for heard in batch if (event := _decode(heard)) is not None]
     known = await _known(tx, [event.event_id for _, event in read])
     scene = Scene(tx)
+    await scene.hold(_apps_of(event for _, event in read if event.event_id not in known))
     rows: list[dict[str, object]] = []
     for heard, event in read:
         if event.event_id in known:
@@ -96,6 +98,11 @@ def _decode(heard: Heard) -> Any:  # noqa: ANN401 - one of the structs of TABLE
     except (KeyError, ValueError, msgspec.DecodeError) as error:
         logger.error("cursor.unreadable", subject=heard.subject, seq=heard.seq, error=repr(error))  # noqa: TRY400 - no bug of ours
         return None
+
+
+def _apps_of(events: Iterable[Any]) -> set[str]:
+    """Those whose rows may be changed. What this service said itself tells of rows that it has written already."""
+    return {event.app_id for event in events if not isinstance(event, Recorded) and getattr(event, "app_id", None)}
 
 
 async def _known(tx: Tx, event_ids: list[str]) -> set[str]:

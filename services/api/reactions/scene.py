@@ -1,5 +1,7 @@
 """What a reaction may look at and change: the rows of one transaction, each read once however many events a batch has."""
 
+from collections.abc import Collection
+
 import msgspec
 from sqlalchemy import bindparam, select
 
@@ -7,11 +9,13 @@ from libs.common import log
 from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
 from services.api.apps.observed import refresh
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow
 
 # Made once: putting a statement together costs more than running it.
-_APP = select(AppRow).where(AppRow.id == bindparam("app_id")).with_for_update()
+_APP = held(select(AppRow).where(AppRow.id == bindparam("app_id")))
+_APPS = held(select(AppRow.id).where(AppRow.id.in_(bindparam("app_ids", expanding=True))).order_by(AppRow.id))
 _GONE = select(AppRow.gone_at).where(AppRow.id == bindparam("app_id"))
 _DEPLOYMENT = select(DeploymentRow).where(DeploymentRow.id == bindparam("deployment_id"))
 
@@ -38,6 +42,11 @@ class Scene:
         self._changed: dict[str, dict[str, str]] = {}
         self.wakes: set[str] = set()
         self._has_many_writers = tx.connection.dialect.name == "postgresql"
+
+    async def hold(self, app_ids: Collection[str]) -> None:
+        """Have the apps at once, in the order in which all take several; each is still asked for by `app`."""
+        if self._has_many_writers and len(app_ids) > 1:
+            await self.tx.connection.execute(_APPS, {"app_ids": list(app_ids)})
 
     async def app(self, app_id: str) -> AppRow | None:
         """The app's row, locked; None when there is none or the app is gone: its late events mean nothing."""

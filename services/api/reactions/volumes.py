@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from libs.common.messages.runtime import VolumePurged
 from services.api.apps.models import AppRow
+from services.api.db.locks import held
 from services.api.reactions.scene import Line, Scene
 from services.api.volumes.models import VolumeRow
 from services.api.volumes.wish import set_wish, wish_of
@@ -30,7 +31,7 @@ async def volume_purged(scene: Scene, event: VolumePurged) -> Line | None:
 
 
 async def _of_gone(scene: Scene, event: VolumePurged) -> None:
-    app = (await scene.tx.session.execute(select(AppRow).where(AppRow.id == event.app_id).with_for_update())).scalar_one()
+    app = (await scene.tx.session.execute(held(select(AppRow).where(AppRow.id == event.app_id)))).scalar_one()
     _strike(app, event.volume)
     if not wish_of(app).purge:
         scene.tx.forget(app.id, (scene.tx.epoch, app.revision))

@@ -13,6 +13,7 @@ from libs.common.messages.api import Complete, Desired
 from libs.common.messages.runtime import Inventory, InventoryQuery
 from services.api.apps.models import AppRow
 from services.api.db.database import Database
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 
 _INVENTORY_SECONDS = 15.0
@@ -80,7 +81,7 @@ def rank(wish: Desired) -> tuple[int, int]:
 
 async def rows(tx: Tx) -> dict[str, AppRow]:
     """Every app, locked, those that are gone too."""
-    found = (await tx.session.execute(select(AppRow).order_by(AppRow.id).with_for_update())).scalars()
+    found = (await tx.session.execute(held(select(AppRow).order_by(AppRow.id)))).scalars()
     return {row.id: row for row in found}
 
 

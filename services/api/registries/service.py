@@ -10,6 +10,7 @@ from libs.common.messages.builder import CheckRegistry, RegistryChecked, Registr
 from libs.common.secrets import MASK, Vault
 from services.api.apps.models import AppRow
 from services.api.db.database import Database
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.http.principal import Principal
 from services.api.http.problems import FieldError, Problem, invalid, not_found
@@ -76,6 +77,7 @@ async def change(tx: Tx, vault: Vault, principal: Principal, registry_id: str, b
 async def remove(tx: Tx, principal: Principal, registry_id: str) -> None:
     """Apps that used it pull without it from now on."""
     row = await _locked(tx, principal, registry_id)
+    await tx.connection.execute(held(select(AppRow.id).where(AppRow.registry_id == row.id).order_by(AppRow.id)))
     await tx.connection.execute(update(AppRow).where(AppRow.registry_id == row.id).values(registry_id=None))
     await tx.connection.execute(delete(RegistryRow).where(RegistryRow.id == row.id))
     tx.audit("registry.deleted", row.id)
@@ -138,7 +140,7 @@ def _check_mask(password: object) -> None:
 
 
 async def _locked(tx: Tx, principal: Principal, registry_id: str) -> RegistryRow:
-    query = select(RegistryRow).where(RegistryRow.id == registry_id, _own(principal)).with_for_update()
+    query = held(select(RegistryRow).where(RegistryRow.id == registry_id, _own(principal)))
     row = (await tx.session.execute(query)).scalar_one_or_none()
     if row is None:
         raise not_found("registry", registry_id)

@@ -12,6 +12,7 @@ from libs.common.messages.runtime import LogsAnswer, RunLogsQuery
 from libs.common.states import OPEN_RUNS, RunStatus
 from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.deployments.schemas import FailureView
 from services.api.http.problems import Problem, not_found
@@ -26,7 +27,7 @@ _failure = msgspec.json.Decoder(FailureView)
 
 async def cancel(tx: Tx, app: AppRow, run_id: str) -> RunRow:
     """Have it end. Twice is as good as once; `409 run_ended`, with `run`, for one that came to another end."""
-    row = (await tx.session.execute(_one(app, run_id).with_for_update())).scalar_one_or_none()
+    row = (await tx.session.execute(held(_one(app, run_id)))).scalar_one_or_none()
     if row is None:
         raise not_found("run", run_id)
     if is_open(row):

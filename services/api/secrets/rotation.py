@@ -13,6 +13,7 @@ from services.api.apps.models import AppRow
 from services.api.apps.source import Source, configured, decode, encode
 from services.api.apps.view import fingerprint
 from services.api.db.database import Database
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.deployments.models import ReleaseRow
 from services.api.secrets.stored import COLUMNS, Columns, pages
@@ -49,7 +50,7 @@ async def _rotate_column(db: Database, vault: Vault, key: Columns, column: Any, 
 async def _rotate_apps(db: Database, vault: Vault, ids: list[str]) -> int:
     values = 0
     async with db.begin() as tx:
-        apps = (await tx.session.execute(select(AppRow).where(AppRow.id.in_(ids)).order_by(AppRow.id).with_for_update())).scalars().all()
+        apps = (await tx.session.execute(held(select(AppRow).where(AppRow.id.in_(ids)).order_by(AppRow.id)))).scalars().all()
         releases: dict[str, list[ReleaseRow]] = defaultdict(list)
         for release in (await tx.session.execute(select(ReleaseRow).where(ReleaseRow.app_id.in_(ids)))).scalars():
             releases[release.app_id].append(release)

@@ -11,6 +11,7 @@ from services.api.apps import lookup, plans
 from services.api.apps.dry_run import planned, undone
 from services.api.apps.models import AppRow
 from services.api.core import Core
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
@@ -135,7 +136,7 @@ class ProjectVolumeController(Controller):
             project = await project_to_change(tx, principal, project_id, "write")
             query = select(VolumeRow, AppRow).join(AppRow, AppRow.id == VolumeRow.app_id)
             query = query.where(VolumeRow.id == volume_id, VolumeRow.project_id == project.id, AppRow.gone_at.is_not(None))
-            found = (await tx.session.execute(query.with_for_update())).one_or_none()
+            found = (await tx.session.execute(held(query))).one_or_none()
             if found is None:
                 raise not_found("volume of a deleted app", volume_id)
             volume, app = found

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
 from services.api.core import Core
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.http.problems import Problem
 from services.api.volumes import service
@@ -36,9 +37,12 @@ async def purge_all(tx: Tx, app: AppRow) -> bool:
 
 
 async def check_or_purge(tx: Tx, project_id: str, *, purge: bool) -> None:
-    """The project is to go: data of it that nobody would find any more is purged, or keeps it, `409 project_not_empty`."""
+    """The project is to go: data of it that nobody would find any more is purged, or keeps it, `409 project_not_empty`.
+
+    Its apps are held already; those that are gone and left data are held here.
+    """
     query = select(VolumeRow, AppRow).join(AppRow, AppRow.id == VolumeRow.app_id).where(VolumeRow.project_id == project_id)
-    kept = (await tx.session.execute(query.where(VolumeRow.purging.is_(False)))).all()
+    kept = (await tx.session.execute(held(query.where(VolumeRow.purging.is_(False)).order_by(AppRow.id)))).all()
     if kept and not purge:
         hint = "Purge them (GET /api/v1/projects/{id}/volumes lists them), or send purge_volumes=true."
         raise Problem("project_not_empty", f"The project has the data of {len(kept)} volumes.", hint=hint)

@@ -10,6 +10,7 @@ from libs.common import clock, ids
 from libs.common.messages.api import Mount
 from services.api.apps.desired import desire
 from services.api.apps.models import AppRow
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.deployments.models import DeploymentRow, ReleaseRow
 from services.api.deployments.moves import UNDER_WAY
@@ -89,7 +90,8 @@ async def _orphan(tx: Tx, app: AppRow, name: str, adopt: str | None) -> VolumeRo
     """A volume of a deleted app of the project: of one that had this slug, or the one that is named."""
     query = _of_gone(app.project_id)
     query = query.where(VolumeRow.id == adopt) if adopt else query.where(AppRow.slug == app.slug, VolumeRow.name == name)
-    row = (await tx.session.execute(query.order_by(VolumeRow.id.desc()).limit(1).with_for_update(of=VolumeRow))).scalar_one_or_none()
+    query = held(query.order_by(VolumeRow.id.desc()).limit(1), VolumeRow)
+    row = (await tx.session.execute(query)).scalar_one_or_none()
     if row is None and adopt:
         raise not_found("volume of a deleted app", adopt)
     return row

@@ -14,6 +14,7 @@ from libs.common import clock, ids
 from libs.common.states import Intent
 from services.api.apps.models import AppRow
 from services.api.core import Core
+from services.api.db.locks import held
 from services.api.db.tx import Tx
 from services.api.deployments import service as deployments
 from services.api.deployments.source import Asked
@@ -52,7 +53,7 @@ async def accept(tx: Tx, app_id: str, signed: Signed) -> Delivery:
 
 async def judge(core: Core, tx: Tx, row_id: str) -> Delivery | None:
     """Do what follows from a delivery that was kept, and write its verdict down. None for one that another process has judged."""
-    query = select(DeliveryRow).where(DeliveryRow.id == row_id, DeliveryRow.verdict == RECEIVED).with_for_update()
+    query = held(select(DeliveryRow).where(DeliveryRow.id == row_id, DeliveryRow.verdict == RECEIVED))
     row = (await tx.connection.execute(query)).one_or_none()
     if row is None:
         return None
@@ -98,7 +99,7 @@ async def _claim(tx: Tx, key: str, row_id: str) -> str | None:
 
 async def _act(core: Core, tx: Tx, app_id: str, signed: Signed) -> tuple[str, str | None]:
     """Do what follows; the verdict, and the deployment where there is one."""
-    query = select(AppRow).where(AppRow.id == app_id, AppRow.gone_at.is_(None)).with_for_update()
+    query = held(select(AppRow).where(AppRow.id == app_id, AppRow.gone_at.is_(None)))
     app = (await tx.session.execute(query)).scalar_one_or_none()
     if app is None or app.intent == Intent.DELETED:
         return "ignored: the app is being deleted", None
