@@ -31,22 +31,33 @@ async def find_or_create(tx: Tx, core: Core, principal: Principal, slug: str, bo
         apps.set_image(app, body.image, core.vault, core.settings)
         return app
     require(principal, "write")
-    try:
-        app = await lookup.to_change(tx, principal, slug, "write")
-    except Problem as problem:
-        if problem.code != "not_found":
-            raise
-        project = await _project(tx, principal, body)
-        await check_usable(tx, principal, body.registry_id)
-        made = await apps.create(tx, core.vault, project.id, _new_app(slug, body), core.settings)
-        await connecting.connect(tx, core.vault, made, principal, None)
-        return made
+    if (there := await _find(tx, principal, slug)) is not None:
+        return await _update(tx, core, principal, there, body)
+    project = await _project(tx, principal, body)
+    if (there := await _find(tx, principal, slug)) is not None:  # whoever held the project until now made it: this is a later request
+        return await _update(tx, core, principal, there, body)
+    await check_usable(tx, principal, body.registry_id)
+    made = await apps.create(tx, core.vault, project.id, _new_app(slug, body), core.settings)
+    await connecting.connect(tx, core.vault, made, principal, None)
+    return made
+
+
+async def _update(tx: Tx, core: Core, principal: Principal, app: AppRow, body: DeployBySlugBody) -> AppRow:
     await _check_project(tx, app, body)
     await check_usable(tx, principal, body.registry_id, app.registry_id)
     repo_before = app.git_repo_url
     await apps.update(tx, core.vault, app, body, core.settings)
     await connecting.connect(tx, core.vault, app, principal, repo_before)
     return app
+
+
+async def _find(tx: Tx, principal: Principal, slug: str) -> AppRow | None:
+    try:
+        return await lookup.to_change(tx, principal, slug, "write")
+    except Problem as problem:
+        if problem.code != "not_found":
+            raise
+        return None
 
 
 def _check(slug: str, body: DeployBySlugBody) -> None:

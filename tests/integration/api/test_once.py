@@ -78,3 +78,13 @@ async def test_two_that_make_the_same_at_once(api: ApiServer) -> None:
     keys = await asyncio.gather(*(api.client.put("/auth/codex-key", json={"key": f"sk-{n}-0123456789abcdef"}) for n in range(4)))
     assert {answer.status_code for answer in keys} <= {200, 409}, [answer.text for answer in keys]
     await api.client.delete("/auth/codex-key")
+
+
+async def test_first_deploys_of_one_app_at_once(api: ApiServer) -> None:
+    """One makes it, with its project, and the others deploy what they find then."""
+    slug, body = f"first-{ids.new('s')[-8:]}", {"create": True, "project": ids.new("p"), "image": "nginx:1"}
+    made = await asyncio.gather(*(api.client.post(f"/deploy/{slug}", json={**body, "memory_limit": 64 + n}) for n in range(4)))
+    assert [answer.status_code for answer in made] == [202] * 4, [answer.text for answer in made]
+    assert sorted(answer.json()["number"] for answer in made) == [1, 2, 3, 4]
+    elsewhere = await api.client.post(f"/deploy/{slug}", json={**body, "project": ids.new("p")})
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (409, "slug_taken")
