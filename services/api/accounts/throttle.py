@@ -1,4 +1,7 @@
-"""Slows down who guesses passwords. The counters are in Redis; without Redis each process of the API counts for itself."""
+"""Slows down who guesses passwords, or which emails have an account.
+
+The counters are in Redis; without Redis each process of the API counts for itself.
+"""
 
 import hashlib
 from time import monotonic
@@ -11,6 +14,8 @@ from services.api.http.problems import Problem
 
 TRIES, WINDOW_SECONDS = 10, 60
 _TRIES_OF_ADDRESS = 60
+LOOKUPS = 20
+"""How many emails somebody may look up in the same time."""
 _MOST_COUNTERS = 10_000
 
 logger = structlog.get_logger()
@@ -30,7 +35,13 @@ class Throttle:
         for key, allowed in ((who, TRIES), (f"from:{address}", _TRIES_OF_ADDRESS)):
             tries, left = await self._increment(f"{self._prefix}:{key}")
             if tries > allowed:
-                raise _limited(allowed, left)
+                raise _limited("login", "logins were tried", allowed, left)
+
+    async def count_lookup(self, user_id: str) -> None:
+        """Note that a user asks about an email, found or not; `429 rate_limited` when it is one too many."""
+        tries, left = await self._increment(f"{self._prefix}:of:{user_id}")
+        if tries > LOOKUPS:
+            raise _limited("lookup", "emails were looked up", LOOKUPS, left)
 
     async def forgive(self, email: str, address: str) -> None:
         """A right password ends the count of its email."""
@@ -69,10 +80,10 @@ class Throttle:
         return tries, max(round(end - now), 1)
 
 
-def _limited(allowed: int, left: int) -> Problem:
+def _limited(policy: str, what: str, allowed: int, left: int) -> Problem:
     headers = {
         "Retry-After": str(left),
-        "RateLimit": f'"login";r=0;t={left}',
-        "RateLimit-Policy": f'"login";q={allowed};w={WINDOW_SECONDS}',
+        "RateLimit": f'"{policy}";r=0;t={left}',
+        "RateLimit-Policy": f'"{policy}";q={allowed};w={WINDOW_SECONDS}',
     }
-    return Problem("rate_limited", f"More than {allowed} logins were tried in {WINDOW_SECONDS} seconds.", headers=headers)
+    return Problem("rate_limited", f"More than {allowed} {what} in {WINDOW_SECONDS} seconds.", headers=headers)

@@ -242,6 +242,11 @@ A token needs the **scope** (`read` < `deploy` < `write` < `admin`, each include
 owner. An admin with the scope `admin` may do everything in every project. What one may not see is `404`, what one sees but may not do
 `403 forbidden`, and without a valid token all but the public operations are `401`. A **bound key** sees its one project alone.
 
+`setMember` names a user by id or by email, and a project's owner is told whether there is such a user: the answer is the member. To send
+invitations instead would need a mail server. So who looks up more than 20 emails a minute is refused for a while (`429 rate_limited`),
+but for admins, who see all users; and the audit has each email that nobody has (`project.member_unknown`). With
+`DOCKUP_REGISTRATION=open`, `register` tells the same with `409 email_taken`.
+
 | operation | about | scope | role in the project | bound key |
 |---|---|---|---|---|
 """

@@ -59,7 +59,7 @@ OPERATIONS: dict[str, Operation] = {
     "updateProject": Operation(errors=("read_only_field", "precondition_failed")),
     "deleteProject": Operation(errors=("project_not_empty",), answers={200: ProjectGone, 202: ProjectGone}),
     "listMembers": Operation(),
-    "setMember": Operation(errors=("conflict",)),
+    "setMember": Operation(errors=("conflict", "rate_limited")),
     "removeMember": Operation(),
     "listProjectApps": Operation(),
     "createApp": Operation(errors=("slug_taken", *_TOO_MUCH, *_SETTINGS), answers={200: Plan, 201: App}),

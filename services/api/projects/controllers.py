@@ -17,12 +17,12 @@ from services.api.http import matching
 from services.api.http.given import InPath, TheCore, ThePrincipal
 from services.api.http.guards import scope
 from services.api.http.matching import IfMatch
-from services.api.http.problems import Problem
+from services.api.http.problems import Problem, not_found
 from services.api.http.replies import reply
 from services.api.http.strict import Cursor, Limit, Wait, check_cursor
 from services.api.idempotency import Answer, once
 from services.api.projects import service
-from services.api.projects.access import OWNER, Standing
+from services.api.projects.access import OWNER, Standing, sees_everything
 from services.api.projects.models import ProjectRow
 from services.api.projects.schemas import (
     Member,
@@ -129,13 +129,27 @@ class MemberController(Controller):
 
     @put("/{user_id:str}", guards=[scope("write")])
     async def set_member(
-        self, *, core: TheCore, principal: ThePrincipal, project_id: InPath, user_id: InPath, data: JSONBody[NewRole]
+        self,
+        *,
+        request: Request[Any, Any, Any],
+        core: TheCore,
+        principal: ThePrincipal,
+        project_id: InPath,
+        user_id: InPath,
+        data: JSONBody[NewRole],
     ) -> Member:
         """Add a member, named by id or email, or change a member's role."""
+        if "@" in user_id and not sees_everything(principal):
+            await request.app.state.throttle.count_lookup(principal.user_id)
         async with core.db.begin() as tx:
             project, having = await service.locked(tx, principal, project_id)
             having.need_owner()
-            return await service.set_member(tx, project, user_id, data.role)
+            member = await service.set_member(tx, project, user_id, data.role)
+            if member is None:
+                tx.audit("project.member_unknown", project_id, project_id=project_id, outcome="refused", detail=user_id)
+        if member is None:
+            raise not_found("user", user_id)
+        return member
 
     @delete("/{user_id:str}", guards=[scope("write")])
     async def remove_member(self, *, core: TheCore, principal: ThePrincipal, project_id: InPath, user_id: InPath) -> None:

@@ -136,12 +136,12 @@ async def members(session: AsyncSession, project_id: str, limit: int, cursor: st
     return [Member(user_id=row.user_id, email=row.email, role=row.role, created_at=row.created_at) for row in rows]
 
 
-async def set_member(tx: Tx, project: ProjectRow, user: str, role: str) -> Member:
-    """`user` is an id or an email. `404` for a user who does not exist; the owner's role cannot be lowered."""
+async def set_member(tx: Tx, project: ProjectRow, user: str, role: str) -> Member | None:
+    """`user` is an id or an email. None for a user who does not exist; the owner's role cannot be lowered."""
     query = select(UserRow.id, UserRow.email).where((UserRow.id == user) | (UserRow.email == user.lower()))
     found = (await tx.session.execute(query)).one_or_none()
     if found is None:
-        raise not_found("user", user)
+        return None
     user_id, email = found
     if user_id == project.owner_id:
         raise Problem("conflict", "The owner of a project is not one of its members.")

@@ -2,6 +2,7 @@
 
 import httpx
 
+from services.api.accounts.throttle import LOOKUPS
 from services.api.settings import Settings
 from tests.integration.edge.conftest import Api, changed, running
 
@@ -95,3 +96,20 @@ async def test_registration(settings: Settings) -> None:
         assert (made.status_code, made.json()["role"]) == (201, "member")
         assert code(await api.as_nobody.post("/api/v1/auth/register", json=body)) == "email_taken"
         await api.log_in(body["email"], body["password"])
+
+
+async def test_who_looks_up_many_emails_is_slowed_down(api: Api) -> None:
+    _, ada = await api.member()
+    project = (await ada.post("/api/v1/projects", json={"name": "Mine"})).json()["id"]
+    members, body = f"/api/v1/projects/{project}/members", {"role": "viewer"}
+    answers = [await ada.put(f"{members}/nobody{n}@example.com", json=body) for n in range(LOOKUPS + 1)]
+    assert [code(answer) for answer in answers] == ["not_found"] * LOOKUPS + ["rate_limited"]
+    assert answers[-1].headers["ratelimit-policy"] == f'"lookup";q={LOOKUPS};w=60'
+    assert code(await ada.put(f"{members}/admin@localhost", json=body)) == "rate_limited", "nor does one hear of those who are there"
+    me = (await api.as_admin.get("/api/v1/auth/me")).json()["id"]
+    assert (await ada.put(f"{members}/{me}", json=body)).status_code == 200, "an id tells nothing"
+    assert code(await api.as_admin.put(f"{members}/nobody@example.com", json=body)) == "not_found", "an admin sees all users anyway"
+    told = (await api.as_admin.get("/api/v1/audit?limit=200")).json()["items"]
+    unknown = [line for line in told if line["action"] == "project.member_unknown"]
+    assert len(unknown) == LOOKUPS + 1
+    assert {line["outcome"] for line in unknown} == {"refused"}
