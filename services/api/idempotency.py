@@ -74,6 +74,8 @@ class _Unheard(Exception):
 
 async def replay(core: Core, request: Request[Any, Any, Any], principal: Principal, body: bytes | None = None) -> Answer | None:
     """The first answer, for what is long work ahead of `once`; None when there is none yet. Raises as `once` does."""
+    if "idempotency-key" not in request.headers:
+        return None
 
     async def unheard(_tx: Tx) -> Answer:
         raise _Unheard

@@ -32,13 +32,19 @@ from services.api.http.principal import SCOPES, Principal
 from services.api.http.problems import Problem
 from services.api.http.replies import reply
 from services.api.http.strict import Cursor, Limit, check_cursor
-from services.api.idempotency import Answer, once
+from services.api.idempotency import Answer, once, replay
 from services.api.recovery.gate import FREE
 
 
 def _stranger(email: str) -> Principal:
     """Whose `Idempotency-Key` it is when nobody is logged in: strangers have theirs apart, so that none can block another's."""
     return Principal(user_id=f"anyone:{fingerprint(email.lower())[:32]}", email=email, role="member", scopes=frozenset(), actor="anyone")
+
+
+async def _to_keep(request: Request[Any, Any, State]) -> bytes | None:
+    """What stands for a body with passwords in it where its `Idempotency-Key` is kept; None where that has none."""
+    key = request.headers.get("idempotency-key")
+    return None if key is None else await passwords.stand_in(await request.body(), key)
 
 
 class AuthController(Controller):
@@ -53,14 +59,16 @@ class AuthController(Controller):
         address = caller.address
         throttle = request.app.state.throttle
         await throttle.count(data.email, address)
-        user = await service.check_password(core.db, data.email, data.password)
-        if user is None:
-            async with core.db.begin() as tx:
+        checked = await service.check_password(core.db, data.email, data.password)
+        async with core.db.begin() as tx:
+            if is_right := checked is not None and await service.still_holds(tx, checked):
+                user = checked.user
+                session_id, expires_at = await service.open_session(tx, user.id, address, request.headers.get("user-agent", ""))
+            else:
                 tx.audit("login.refused", await service.id_of(tx, data.email), outcome="refused")
+        if not is_right:
             raise Problem("invalid_credentials")
         await throttle.forgive(data.email, address)
-        async with core.db.begin() as tx:
-            session_id, expires_at = await service.open_session(tx, user.id, address, request.headers.get("user-agent", ""))
         token = request.app.state.authenticator.signer.sign(session_id, user.id, expires_at)
         return LoggedIn(token=token, token_type="Bearer", expires_at=expires_at, user=user)  # noqa: S106 - the word of RFC 6750
 
@@ -80,12 +88,17 @@ class AuthController(Controller):
         )
 
     @post("/logout", status_code=204, guards=[scope("read")], opt={FREE: True})
-    async def log_out(self, core: TheCore, principal: ThePrincipal) -> None:
+    async def log_out(self, request: Request[Any, Any, State], core: TheCore, principal: ThePrincipal) -> Response[None]:
         """End the session that the token stands for."""
-        if principal.session_id is None:
+        session_id = principal.session_id
+        if session_id is None:
             raise Problem("conflict", "An API key has no session to end.", hint="Delete the key: DELETE /api/v1/api-keys/{id}.")
-        async with core.db.begin() as tx:
-            await service.end_session(tx, principal.user_id, principal.session_id)
+
+        async def effect(tx: Tx) -> Answer:
+            await service.end_session(tx, principal.user_id, session_id)
+            return Answer(status=204, body=b"")
+
+        return reply(await once(core, request, principal, effect))
 
     @get("/sessions", guards=[scope("read")])
     async def list_sessions(self, core: TheCore, principal: ThePrincipal, limit: Limit = 50, cursor: Cursor = None) -> SessionPage:
@@ -101,14 +114,26 @@ class AuthController(Controller):
     @post("/password", status_code=204, guards=[scope("write")])
     async def change_password(
         self, request: Request[Any, Any, State], core: TheCore, principal: ThePrincipal, data: JSONBody[PasswordChange]
-    ) -> None:
+    ) -> Response[None]:
         """Change your password. Every session ends, this one too: log in again."""
+        kept = await _to_keep(request)
+        wrong = Problem("invalid_credentials", "The current password is wrong.")
+        if (first := await replay(core, request, principal, kept)) is not None:
+            return reply(first)
         await request.app.state.throttle.count(principal.email, request.client.host if request.client else "")
-        if await service.check_password(core.db, principal.email, data.current_password) is None:
-            raise Problem("invalid_credentials", "The current password is wrong.")
+        if (checked := await service.check_password(core.db, principal.email, data.current_password)) is None:
+            if (first := await replay(core, request, principal, kept)) is None:  # the same request may have changed it just now
+                raise wrong
+            return reply(first)
         hashed = await passwords.make_hash(data.new_password)
-        async with core.db.begin() as tx:
+
+        async def effect(tx: Tx) -> Answer:
+            if not await service.still_holds(tx, checked):
+                raise wrong
             await service.set_password(tx, principal.user_id, hashed)
+            return Answer(status=204, body=b"")
+
+        return reply(await once(core, request, principal, effect, kept))
 
     @post("/register")
     async def register(self, request: Request[Any, Any, State], core: TheCore, data: JSONBody[Registration]) -> Response[User]:
@@ -124,7 +149,7 @@ class AuthController(Controller):
             user = await service.create_user(tx, new, hashed)
             return Answer(status=201, body=msgspec.json.encode(user))
 
-        return reply(await once(core, request, _stranger(data.email), effect))
+        return reply(await once(core, request, _stranger(data.email), effect, await _to_keep(request)))
 
 
 class UserController(Controller):
@@ -150,7 +175,7 @@ class UserController(Controller):
             user = await service.create_user(tx, data, hashed, made)
             return Answer(status=201, body=msgspec.json.encode(user))
 
-        return reply(await once(core, request, principal, effect))
+        return reply(await once(core, request, principal, effect, await _to_keep(request)))
 
     @put("/{user_id:str}", guards=[scope("admin")])
     async def update_user(self, core: TheCore, principal: ThePrincipal, user_id: InPath, data: JSONBody[UserUpdate]) -> User:

@@ -1,6 +1,6 @@
 """What happens to users and their sessions. Functions that take a `Tx` run in the caller's transaction."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import delete, func, insert, select, update
@@ -27,19 +27,32 @@ def as_user(row: Any) -> User:  # noqa: ANN401 - a row with `_COLUMNS`
     return User(id=row.id, email=row.email, role=row.role, disabled=row.disabled, created_at=row.created_at)
 
 
-async def check_password(db: Database, email: str, password: str) -> User | None:
+class Checked(NamedTuple):
+    """A user whose password was right, and what it was found to fit: it may be another by the time that something follows."""
+
+    user: User
+    hashed: str
+
+
+async def check_password(db: Database, email: str, password: str) -> Checked | None:
     """The user with this email and password, unless disabled. Takes the same time when there is none."""
     async with db.connect() as connection:
         statement = select(*_COLUMNS, UserRow.password_hash).where(UserRow.email == email.lower())
         row = (await connection.execute(statement)).one_or_none()
     is_right = await passwords.matches(password, row.password_hash if row is not None else None)
-    return as_user(row) if row is not None and is_right and not row.disabled else None
+    return Checked(as_user(row), row.password_hash) if row is not None and is_right and not row.disabled else None
 
 
 async def id_of(tx: Tx, email: str) -> str | None:
     """The user of this email, for the audit of a login that was refused."""
     found: str | None = (await tx.connection.execute(select(UserRow.id).where(UserRow.email == email.lower()))).scalar_one_or_none()
     return found
+
+
+async def still_holds(tx: Tx, checked: Checked) -> bool:
+    """Whether that is the user's password still. From here on whoever changes it waits, and then ends the sessions that came before."""
+    query = select(UserRow.id).where(UserRow.id == checked.user.id, UserRow.password_hash == checked.hashed, UserRow.disabled.is_(False))
+    return (await tx.connection.execute(held(query))).first() is not None
 
 
 async def open_session(tx: Tx, user_id: str, address: str, agent: str) -> tuple[str, str]:

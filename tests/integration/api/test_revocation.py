@@ -11,6 +11,8 @@ import pytest_asyncio
 from sqlalchemy import insert, select
 
 from libs.common import clock, ids
+from services.api.accounts import passwords
+from services.api.accounts import service as accounts
 from services.api.audit.models import AuditRow
 from services.api.purge import KEPT_AUDIT, purge
 from tests.servers.api import PASSWORD, ApiServer
@@ -68,6 +70,36 @@ async def test_an_apps_feed_ends_for_a_member_who_is_removed(api: ApiServer, app
     shown = await asyncio.wait_for(listening, 10)
     await api.client.put(f"/apps/{app['id']}", json={"name": "seen by members alone"})
     assert "member_removed" not in shown
+
+
+@pytest.mark.parametrize("what", ["login", "password"])
+async def test_a_password_that_was_right_until_just_now(api: ApiServer, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Whoever knows the old one does not keep the account by being quick: it is looked at again with what follows."""
+    email, matches, looked = f"{ids.new('u')}@example.com", passwords.matches, asyncio.Event()
+    user_id = (await api.client.post("/users", json={"email": email, "password": PASSWORD})).json()["id"]
+    old = {"email": email, "password": PASSWORD}
+    there = api.as_token((await api.as_token(None).post("/auth/login", json=old)).json()["token"])
+
+    async def look(password: str, hashed: str | None) -> bool:
+        is_right = await matches(password, hashed)
+        looked.set()
+        return is_right
+
+    monkeypatch.setattr(passwords, "matches", look)
+    hashed = await passwords.make_hash("set by an admin")
+    async with api.core.db.begin() as tx:
+        await accounts.set_password(tx, user_id, hashed)
+        asking = asyncio.create_task(
+            api.as_token(None).post("/auth/login", json=old)
+            if what == "login"
+            else there.post("/auth/password", json={"current_password": PASSWORD, "new_password": "set by a thief"})
+        )
+        await asyncio.wait_for(looked.wait(), 20)
+    answer = await asyncio.wait_for(asking, 20)
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
+    now = await api.as_token(None).post("/auth/login", json={"email": email, "password": "set by an admin"})
+    sessions = (await api.as_token(now.json()["token"]).get("/auth/sessions")).json()["items"]
+    assert [session["current"] for session in sessions] == [True]
 
 
 async def _listen(api: ApiServer, token: str, path: str) -> "asyncio.Task[str]":

@@ -59,6 +59,25 @@ async def test_a_new_password_ends_every_session(api: Api) -> None:
     await api.log_in(password="a new password")
 
 
+async def test_logging_out_and_a_new_password_take_an_idempotency_key(api: Api) -> None:
+    user, ada = await api.member()
+    key, path, headers = await api.key(ada, "write"), "/api/v1/auth/password", {"Idempotency-Key": "one"}
+    body = {"current_password": user["password"], "new_password": "a new password"}
+    first, again = [await key.post(path, json=body, headers=headers) for _ in range(2)]
+    assert (first.status_code, again.status_code, again.headers["idempotent-replay"]) == (204, 204, "true")
+    assert "idempotent-replay" not in first.headers
+    assert code(await key.post(path, json={**body, "new_password": "yet another"}, headers=headers)) == "idempotency_key_reused"
+    assert code(await key.post(path, json=body)) == "invalid_credentials"
+    body = {"current_password": "a new password", "new_password": "yet another"}
+    at_once = await asyncio.gather(*(key.post(path, json=body, headers={"Idempotency-Key": "two"}) for _ in range(2)))
+    assert [answer.status_code for answer in at_once] == [204] * 2
+    ada = await api.log_in(user["email"], "yet another")
+    await ada.post("/api/v1/api-keys", json={"name": "k", "scopes": ["read"]}, headers=headers)
+    assert code(await ada.post("/api/v1/auth/logout", headers=headers)) == "idempotency_key_reused"
+    assert (await ada.post("/api/v1/auth/logout", headers={"Idempotency-Key": "three"})).status_code == 204
+    assert code(await ada.get(ME)) == "unauthenticated"
+
+
 async def test_a_disabled_user_stops_at_once(api: Api) -> None:
     user, ada = await api.member()
     key = await api.key(ada, "read")
