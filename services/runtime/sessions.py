@@ -65,7 +65,8 @@ class Sessions:
         self._kinds = kinds
         self._endings = endings
         self._tasks: dict[asyncio.Task[None], tuple[_Place, Channel]] = {}
-        self._opening: list[_Place] = []
+        self._opening: dict[asyncio.Task[SessionAnswer], _Place] = {}
+        self._closed = False
 
     async def recover(self) -> None:
         """What an earlier life left is ended, and then said to have: nobody's wait is another's."""
@@ -78,11 +79,10 @@ class Sessions:
         place = _Place(asked.kind, asked.app_id)
         try:
             kind = await self._kind(place)
-            self._opening.append(place)
-            try:
-                return await self._begin(asked, kind)
-            finally:
-                self._opening.remove(place)
+            opening = asyncio.create_task(self._begin(asked, kind))
+            self._opening[opening] = place
+            opening.add_done_callback(self._opening.pop)
+            return await opening
         except Refusal as error:
             return SessionAnswer(refusal=error.code, detail=str(error))
 
@@ -99,11 +99,13 @@ class Sessions:
                 raise
             await asyncio.wait(leaving, timeout=_LEAVING_SECONDS)
             self._check(kind, place)
+        if self._closed:
+            raise Refusal("runtime_unavailable", "This runtime does not act for the engine any more.")
         return kind
 
     def _check(self, kind: Kind, place: _Place) -> None:
         """Whoever has much open leaves room for others."""
-        there = [of.app_id for of in (*self._opening, *(of for of, _ in self._tasks.values())) if of.kind == place.kind]
+        there = [of.app_id for of in (*self._opening.values(), *(of for of, _ in self._tasks.values())) if of.kind == place.kind]
         if there.count(place.app_id) >= kind.most:
             raise Refusal("too_many_sessions", f"The app has {kind.most} of these sessions open, which is the most that it may have.")
         if kind.most_in_all is None:
@@ -130,12 +132,22 @@ class Sessions:
         return SessionAnswer(replica=session.replica)
 
     async def close(self) -> None:
-        """End all of them, and wait until each has let go of what it held."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """End all of them, those too that are being opened now, and wait until each has let go of what it held."""
+        self._closed = True
+        self._end_all()
+        if self._opening:
+            await asyncio.wait(list(self._opening), timeout=_LEAVING_SECONDS)
+        for opening in self._opening:
+            opening.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        self._end_all()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._endings.close()
+
+    def _end_all(self) -> None:
+        """By their channels: a task that is cancelled before its first step would let go of nothing."""
+        for _, channel in self._tasks.values():
+            channel.end(Ended(reason=STOPPED))
 
     async def _run(self, channel: Channel, session: Session, begun: SessionEnded | None) -> None:
         try:

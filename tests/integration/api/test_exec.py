@@ -71,12 +71,13 @@ class Echo:
         return Ended(reason="unheard")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="module")
 async def sessions(world: World, home: Path) -> AsyncIterator[tuple[Echo, Sessions]]:
     echo = Echo()
     sessions = Sessions(world.runtime, {"exec": Kind(open=echo.open, most=2)}, Endings(world.runtime, str(home)))
-    await world.runtime.serve("open", sessions.open)
+    end = await world.runtime.serve("open", sessions.open)
     yield echo, sessions
+    await end()
     await sessions.close()
 
 
@@ -174,7 +175,7 @@ async def test_who_may_not_enter(api: ApiServer, app: Json, sessions: tuple[Echo
 
 
 async def test_how_it_ends(api: ApiServer, app: Json, sessions: tuple[Echo, Sessions]) -> None:
-    """By idleness, by its time, with its token, with the runtime, and with the app; each is told, and in the audit."""
+    """By idleness, by its time, with its token, and with the runtime; each is told, and in the audit."""
     echo, runtime = sessions
     key = (await api.client.post("/api-keys", json={"name": "for a while", "scopes": ["write"]})).json()
     async with enter(api, app) as quiet, enter(api, app, token=key["key"]) as revoked:
@@ -196,9 +197,6 @@ async def test_how_it_ends(api: ApiServer, app: Json, sessions: tuple[Echo, Sess
     async with enter(api, app) as cut:
         await runtime.close()
         assert await end_of(cut) == (1011, {"type": "exit", "code": None, "reason": "runtime_stopped"})
-    async with enter(api, app) as last:
-        assert (await api.client.delete(f"/apps/{app['slug']}")).is_success
-        assert (await end_of(last))[1]["reason"] == "app_deleting"
 
     async def lets_go() -> bool:
         return not echo.held
@@ -209,10 +207,22 @@ async def test_how_it_ends(api: ApiServer, app: Json, sessions: tuple[Echo, Sess
         """The end is in the audit a moment after the client has heard of it."""
         entries = (await api.client.get("/audit", params={"target": app["id"], "action": "exec.ended"})).json()["items"]
         reasons = [entry["detail"].rpartition(": ")[2] for entry in entries]
-        return entries[-1] if reasons == ["app_deleting", "runtime_stopped", "time_limit", "idle", "unauthenticated"] else None
+        return entries[-1] if reasons == ["runtime_stopped", "time_limit", "idle", "unauthenticated"] else None
 
     first = await eventually(told, what="the audit")
     assert first["actor"] == "key:for a while"
+
+
+async def test_it_ends_with_its_app(api: ApiServer, app: Json, sessions: tuple[Echo, Sessions]) -> None:
+    async with enter(api, app) as socket:
+        assert (await api.client.delete(f"/apps/{app['slug']}")).is_success
+        assert (await end_of(socket))[1]["reason"] == "app_deleting"
+
+    async def told() -> bool:
+        entries = (await api.client.get("/audit", params={"target": app["id"], "action": "exec.ended"})).json()["items"]
+        return [entry["detail"].rpartition(": ")[2] for entry in entries] == ["app_deleting"]
+
+    await eventually(told, what="the audit")
 
 
 def behind(app: Json, what: str) -> Behind:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -40,13 +40,15 @@ T = TypeVar("T")
 Served = tuple[Sessions, dict[str, Kind]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def runtime(world: World, tmp_path_factory: pytest.TempPathFactory) -> Served:
+@pytest_asyncio.fixture(loop_scope="module")
+async def runtime(world: World, tmp_path: Path) -> AsyncIterator[Served]:
     """The runtime's own sessions, with the kinds that a test puts in."""
     kinds: dict[str, Kind] = {}
-    sessions = Sessions(world.runtime, kinds, Endings(world.runtime, str(tmp_path_factory.mktemp("endings"))))
-    await world.runtime.serve("open", sessions.open)
-    return sessions, kinds
+    sessions = Sessions(world.runtime, kinds, Endings(world.runtime, str(tmp_path)))
+    end = await world.runtime.serve("open", sessions.open)
+    yield sessions, kinds
+    await end()
+    await sessions.close()
 
 
 async def make(api: ApiServer, app: Json, name: str = "data", path: str = "/data", **more: Any) -> Json:

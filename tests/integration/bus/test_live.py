@@ -34,8 +34,10 @@ class Runtime:
     def __init__(self, bus: Bus, home: Path) -> None:
         self.bus = bus
         self.held: list[Channel] = []
+        self.opening, self.may_open = asyncio.Event(), asyncio.Event()
         kinds = {name: Kind(open=self._opener(serve), most=2) for name, serve in (("echo", self.echo), ("flood", self.flood))}
         shared = Kind(open=self._opener(self.echo), most=2, most_in_all=8, group=lambda app_id: app_id[:1])
+        kinds["slow"] = Kind(open=self.slow, most=2)
         self.sessions = Sessions(bus, {**kinds, "never": Kind(open=self.refuse, most=2), "shared": shared}, Endings(bus, str(home)))
 
     def _opener(self, serve: Callable[[Channel], Awaitable[Ended]]) -> Callable[[str, msgspec.Raw], Awaitable[Session]]:
@@ -52,6 +54,11 @@ class Runtime:
             return Session(serve=run, replica="one")
 
         return begin
+
+    async def slow(self, app_id: str, request: msgspec.Raw) -> Session:
+        self.opening.set()
+        await self.may_open.wait()
+        return await self._opener(self.echo)(app_id, request)
 
     async def refuse(self, _app_id: str, _request: msgspec.Raw) -> Session:
         raise Refusal("app_not_running", "It does not run.")
@@ -181,17 +188,39 @@ async def test_either_side_closes_with_a_word(api: Bus, runtime: Runtime) -> Non
         await channel.close(Ended(reason="revoked"))
         await until(lambda: not runtime.held)
         assert theirs.ended == Ended(reason="revoked")
+    async with dial(api, "echo", APP, Ask()):
+        await until(lambda: runtime.held)
+        theirs = runtime.held[0]
+    await until(lambda: not runtime.held)
+    assert theirs.ended == Ended(reason=LEFT)
     async with dial(api, "echo", APP, Ask()) as (channel, _):
         await until(lambda: runtime.held)
         await runtime.sessions.close()
         async with asyncio.timeout(20):
             assert await channel.receive() is None
         assert channel.ended == Ended(reason=STOPPED)
-    async with dial(api, "echo", APP, Ask()):
-        await until(lambda: runtime.held)
-        theirs = runtime.held[0]
-    await until(lambda: not runtime.held)
-    assert theirs.ended == Ended(reason=LEFT)
+
+
+async def test_one_that_is_being_opened_ends_with_the_others(api: Bus, runtime: Runtime) -> None:
+    """A runtime that loses its lease, or stops, lets go of what it was about to hold too."""
+    dialling = asyncio.create_task(_until_over(api, "slow"))
+    await asyncio.wait_for(runtime.opening.wait(), 20)
+    closing = asyncio.create_task(runtime.sessions.close())
+    await asyncio.sleep(0)
+    with pytest.raises(NotOpened) as refused:
+        await asyncio.wait_for(_until_over(api, "echo"), 20)
+    assert refused.value.code == "runtime_unavailable"
+    runtime.may_open.set()
+    await asyncio.wait_for(closing, 20)
+    assert not runtime.held
+    assert await asyncio.wait_for(dialling, 20) == Ended(reason=STOPPED)
+
+
+async def _until_over(api: Bus, kind: str) -> Ended | None:
+    async with dial(api, kind, APP, Ask()) as (channel, _):
+        while await channel.receive() is not None:
+            continue
+        return channel.ended
 
 
 async def test_what_was_left_behind_is_let_go_at_the_same_time(runtime: Runtime, tmp_path: Path) -> None:
