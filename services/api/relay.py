@@ -57,6 +57,7 @@ class Relay:
         self._is_behind = True
         """Rows may be left that come before what is committed now."""
         self._has_left = False
+        """Something was left since the rows were begun to be read: they are read again before anything new is said."""
         self._broken: set[int] = set()
         db.voice.say = self.hand
 
@@ -103,7 +104,7 @@ class Relay:
     def events_lost(self) -> None:
         """The stream of events was made anew: those that were said but not read back are said again, before anything new."""
         self._done = {row_id: sequence for row_id, sequence in self._done.items() if not sequence}
-        self._is_behind = True
+        self._is_behind = self._has_left = True
 
     async def look_at_recovery(self) -> bool:
         """While it is not decided whether this database counts, nothing that it still had to say is said. True while that is so."""
@@ -122,7 +123,7 @@ class Relay:
                 # One at a time: what was sent just before a connection broke would come after what was sent behind it.
                 await self._settle(lane.popleft())
         except BusAway as error:
-            self._is_behind = True
+            self._is_behind = self._has_left = True
             logger.info("relay.waiting", error=str(error))
         finally:
             self._held.difference_update(entry.id for entry in lane)

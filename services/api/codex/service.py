@@ -4,12 +4,12 @@ import msgspec
 from sqlalchemy import select
 
 from libs.common.messages.codex import CodexRequest, CodexSource, Pushed
+from services.api.apps import lookup
 from services.api.apps import source as sources
 from services.api.apps.models import AppRow
 from services.api.codex import keys
 from services.api.codex.schemas import Asked, PushedFrame
 from services.api.core import Core
-from services.api.db.locks import HELD
 from services.api.git import connections, repository
 from services.api.git.models import GitConnectionRow
 from services.api.http.answers import database_away
@@ -60,7 +60,7 @@ async def on_push(core: Core, principal: Principal, app: AppRow, body: bytes, *,
 
 async def _with_preview(core: Core, principal: Principal, app: AppRow, frame: PushedFrame) -> PushedFrame:
     async with core.db.begin() as tx:
-        parent = await tx.session.get_one(AppRow, app.id, with_for_update=HELD)
+        parent = await lookup.to_change(tx, principal, app.id, "write")  # much may have happened since the session began
         made, deployment_id = await previews.of_branch(core, tx, parent, frame.branch, commit=frame.commit, actor=principal.actor)
         slug = made.slug
     return msgspec.structs.replace(frame, app=slug, url=core.settings.app_url(slug), deployment_id=deployment_id)

@@ -44,14 +44,16 @@ async def read(connection: AsyncConnection, principal: Principal, app_id: str | 
     if 0 < after < int(purged or 0):
         raise Problem("cursor_expired", f"Events up to {purged} are not kept any more.", restart_after=int(purged))
     of_app = {} if app_id is None else {"app_id": app_id}
-    rows = (await connection.execute(_page(principal, is_of_app=bool(of_app)), {"after": after, "limit": limit, **of_app})).all()
+    bounds = {"after": after, "last": last, "limit": limit}  # what has come since is of the next page
+    rows = (await connection.execute(_page(principal, is_of_app=bool(of_app)), {**bounds, **of_app})).all()
     return EventPage(items=_views(rows), next_after=rows[-1].seq if len(rows) == limit else last)
 
 
 @lru_cache(maxsize=256)
 def _page(principal: Principal, *, is_of_app: bool) -> Select[int, str, str, str | None, str | None, str | None, str, str, str]:
     """The statement of a page; putting it together costs more than running it."""
-    query = select(*_COLUMNS).where(EventRow.seq > bindparam("after")).order_by(EventRow.seq).limit(bindparam("limit"))
+    query = select(*_COLUMNS).where(EventRow.seq > bindparam("after"), EventRow.seq <= bindparam("last"))
+    query = query.order_by(EventRow.seq).limit(bindparam("limit"))
     if is_of_app:
         query = query.where(EventRow.app_id == bindparam("app_id"))
     return query.where(in_visible_project(principal, EventRow.project_id))

@@ -86,14 +86,18 @@ def put_token(row: GitConnectionRow, vault: Vault, token: "Token") -> None:
     row.refresh_at = max((token.expires_at or 0.0) - _BEFORE_ITS_END, time.time() + 1) if is_renewable else None
 
 
-async def forget(tx: Tx, connection_id: str) -> None:
-    """Take it away, with all use that apps make of it."""
-    row = await tx.session.get(GitConnectionRow, connection_id, with_for_update=HELD)
-    await tx.session.execute(held(select(AppRow.id).where(AppRow.git_connection_id == connection_id).order_by(AppRow.id)))
-    await tx.session.execute(update(AppRow).where(AppRow.git_connection_id == connection_id).values(git_connection_id=None))
-    if row is not None:
-        await tx.session.delete(row)
-        tx.audit("git.disconnected", connection_id)
+async def forget(tx: Tx, revoked: GitConnectionRow) -> bool:
+    """Take it away, with all use that apps make of it. False where it has another token by now, which is to be revoked first."""
+    row = await tx.session.get(GitConnectionRow, revoked.id, with_for_update=HELD)
+    if row is None:
+        return True
+    if row.token != revoked.token:
+        return False
+    await tx.session.execute(held(select(AppRow.id).where(AppRow.git_connection_id == row.id).order_by(AppRow.id)))
+    await tx.session.execute(update(AppRow).where(AppRow.git_connection_id == row.id).values(git_connection_id=None))
+    await tx.session.delete(row)
+    tx.audit("git.disconnected", row.id)
+    return True
 
 
 def to_view(row: GitConnectionRow) -> Connection:

@@ -76,11 +76,13 @@ class GitController(Controller):
     async def delete_git_connection(self, *, core: TheCore, principal: ThePrincipal, connection_id: InPath) -> None:
         """Revoke the token at the host and forget it. Webhooks stay, so public repositories are deployed as before."""
         _need_unbound(principal)
-        async with core.db.read() as session:
-            row = await connections.find(session, principal, connection_id)
-        await repos.revoke(core, row)
-        async with core.db.begin() as tx:
-            await connections.forget(tx, connection_id)
+        is_gone = False
+        while not is_gone:
+            async with core.db.read() as session:
+                row = await connections.find(session, principal, connection_id)
+            await repos.revoke(core, row)
+            async with core.db.begin() as tx:
+                is_gone = await connections.forget(tx, row)
 
     @get("/repos", guards=[scope("read")])
     async def list_git_repos(

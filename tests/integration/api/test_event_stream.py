@@ -191,3 +191,34 @@ async def test_what_was_said_to_a_stream_that_is_gone_is_said_again(db: Database
     await until(is_cleared)
     for task in running:
         task.cancel()
+
+
+async def test_a_stream_that_goes_while_the_last_rows_are_read(db: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had is said again before anything new, not some time later."""
+
+    async def rebuild(_app_id: str) -> None:
+        return None
+
+    relay = Relay(db, rebuild)
+    relay.attach(bus)
+    await settle(db, bus.js)
+    async with db.begin() as tx:
+        tx.record("test.happened", "It happened.", event_id="once")
+    await relay._sweep()
+    rows, goes = relay._rows, True
+
+    async def lose(after: int, before: float | None) -> Any:
+        nonlocal goes
+        found = await rows(after, before)
+        if goes and not found:
+            goes = False
+            await bus.js.delete_stream(subjects.EVENTS)
+            await settle(db, bus.js)
+            relay.events_lost()
+        return found
+
+    monkeypatch.setattr(relay, "_rows", lose)
+    relay._is_behind = True
+    await relay._sweep()
+    assert not goes
+    assert (await bus.js.stream_info(subjects.EVENTS)).state.messages == 1

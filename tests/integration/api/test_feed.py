@@ -2,15 +2,19 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.messages.runtime import ReplicaHealthy, ReplicaStarted
+from services.api.events import service
+from services.api.http.principal import SCOPES, Principal
 from services.api.purge import KEPT_EVENTS, purge
 from tests.servers.api import ApiServer, World
+from tests.stack.eventually import eventually
 
 WHOLE_WAY = 9
 """Events of an app up to its first live deployment."""
@@ -38,6 +42,37 @@ async def test_pages(api: ApiServer, live: dict[str, Any]) -> None:
     assert {item["app_id"] for item in items} == {live["id"]}
     everything = (await api.client.get("/events?limit=200")).json()["items"]
     assert [item for item in everything if item["app_id"] == live["id"]] == items
+
+
+async def test_what_comes_while_a_page_is_read_is_of_the_next_one(api: ApiServer, world: World, live: dict[str, Any]) -> None:
+    """A page says where the next one begins: nothing is shown twice."""
+    me = (await api.client.get("/auth/me")).json()
+    admin = Principal(user_id=me["id"], email=me["email"], role="admin", scopes=frozenset(SCOPES), actor="test")
+    after = (await all_of(api, live, WHOLE_WAY))[-1]["seq"]
+
+    class Slow:
+        """A connection between whose first statement and the next something happens."""
+
+        def __init__(self, connection: AsyncConnection) -> None:
+            self._connection = connection
+            self._is_first = True
+
+        async def execute(self, *statement: Any) -> Any:
+            found = await self._connection.execute(*statement)
+            if self._is_first:
+                self._is_first = False
+                await world.replica(ReplicaStarted, live["deployment"], slot=7)
+                await eventually(self._has_come)
+            return found
+
+        async def _has_come(self) -> bool:
+            return bool((await api.client.get(f"/apps/{live['id']}/events?after={after}")).json()["items"])
+
+    async with api.core.db.connect() as connection:
+        page = await service.read(cast("AsyncConnection", Slow(connection)), admin, live["id"], after, 100)
+    following = (await api.client.get(f"/apps/{live['id']}/events?after={page.next_after}")).json()["items"]
+    assert not {item.seq for item in page.items} & {item["seq"] for item in following}
+    assert any(item["type"] == "replica.started" for item in following)
 
 
 async def test_long_poll(api: ApiServer, world: World, live: dict[str, Any]) -> None:

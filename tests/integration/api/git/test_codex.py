@@ -18,6 +18,9 @@ from libs.common import ids
 from libs.common.live.channel import Channel
 from libs.common.messages.codex import KIND, PUSHED, CodexRequest, Pushed
 from libs.common.messages.sessions import Ended
+from services.api.apps.models import AppRow
+from services.api.codex.service import on_push
+from services.api.http.principal import SCOPES, Principal
 from services.api.previews.models import PreviewRow
 from services.runtime.endings import Endings
 from services.runtime.sessions import Kind, Refusal, Session, Sessions
@@ -218,6 +221,19 @@ async def test_without_a_preview_and_refused_one(api: ApiServer, project: Json, 
         assert "There is no preview" in frame["detail"]
         assert (await api.client.delete(f"/apps/{app['id']}")).is_success
         assert json.loads(await socket.recv())["reason"] == "app_deleting"
+
+
+async def test_a_push_that_comes_after_the_app_has_gone(api: ApiServer, project: Json, repo: str) -> None:
+    """The session ends within a second; until then nothing is made for it."""
+    app = await make(api, project, repo)
+    me = (await api.client.get("/auth/me")).json()
+    admin = Principal(user_id=me["id"], email=me["email"], role="admin", scopes=frozenset(SCOPES), actor="test")
+    async with api.core.db.read() as session:
+        row = await session.get_one(AppRow, app["id"])
+    assert (await api.client.delete(f"/apps/{app['id']}")).is_success
+    body = msgspec.json.encode(Pushed(branch="codex/late", commit=COMMIT))
+    frame = await on_push(api.core, admin, row, body, preview=True)
+    assert (frame.app, frame.detail) == (None, f"There is no preview: {app['slug']} is being deleted.")
 
 
 @pytest.mark.usefixtures("with_key")

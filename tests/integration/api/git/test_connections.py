@@ -8,6 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from services.api.core import Core
+from services.api.git import repos
 from services.api.git.models import GitConnectionRow, GitStateRow
 from tests.servers.api import EMAIL, PASSWORD, ApiServer
 from tests.servers.github import GitHubServer, until
@@ -22,6 +24,24 @@ async def connect(api: ApiServer, github: GitHubServer) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
     return made
+
+
+async def test_one_that_is_made_anew_while_it_is_revoked(api: ApiServer, github: GitHubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No token stays that Dockup has forgotten."""
+    made, revoke, before = await connect(api, github), repos.revoke, len(github.tokens)
+    revoked: list[str] = []
+
+    async def meanwhile(core: Core, row: GitConnectionRow) -> None:
+        await revoke(core, row)
+        if not revoked:
+            assert (await connect(api, github))["id"] == made["id"]
+        revoked.append(row.token)
+
+    monkeypatch.setattr(repos, "revoke", meanwhile)
+    assert (await api.client.delete(f"/git/connections/{made['id']}")).status_code == 204
+    assert len(set(revoked)) == 2
+    assert len(github.tokens) == before - 1
+    assert (await api.client.get("/git/connections")).json()["items"] == []
 
 
 async def test_without_a_connection_the_list_says_where_to_go(api: ApiServer, github: GitHubServer) -> None:
