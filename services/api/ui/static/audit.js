@@ -5,6 +5,7 @@ import { button, busy, h, icon } from "./dom.js";
 import { alert } from "./forms.js";
 import { exact, time, who, words } from "./format.js";
 import { mark } from "./listing.js";
+import { mayIn } from "./roles.js";
 
 const EVERY = 5000;
 const PAGE = 50;
@@ -58,7 +59,7 @@ class Audit {
       ...keys.map(({ id, name }) => [id, { name: `the key ${name}` }]),
       ...[session.current.user, ...users].map(({ id, email }) => [id, { name: email }]),
     ]);
-    this.projects.append(...projects.map(({ id, name }) => h("option", { value: id }, name)));
+    this.projects.append(...projects.filter((each) => mayIn(each, "maintainer")).map(({ id, name }) => h("option", { value: id }, name)));
     this.users.append(...users.map(({ id, email }) => h("option", { value: id }, email)));
   }
 
@@ -122,7 +123,7 @@ class Audit {
   show(items) {
     for (const entry of items) if (!this.rows.has(entry.id)) this.rows.set(entry.id, { entry, root: this.row(entry) });
     const ordered = [...this.rows.values()].toSorted((one, other) => (one.entry.id < other.entry.id ? 1 : -1));
-    if (!ordered.length) this.list.replaceChildren(h("li.none.muted", {}, this.question().trim() ? "Nothing that fits." : "Nothing was done yet."));
+    if (!ordered.length) this.list.replaceChildren(h("li.none.muted", {}, this.question().trim() ? "Nothing that fits." : "Nothing yet."));
     else this.list.querySelector(".none")?.remove();
     for (const [at, { root }] of ordered.entries()) if (this.list.children[at] !== root) this.list.insertBefore(root, this.list.children[at] ?? null);
     const seen = new Set([...this.actions.children].map(({ value }) => value));

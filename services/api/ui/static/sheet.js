@@ -12,12 +12,12 @@ export class Sheet {
    * `seen` is what `path` gave. `part` takes from it the object that the fields are of, `wrap(changes, seen)` makes a body, `within` is
    * that object's pointer, and `whole` sends all of it. `saved(answer)` comes when the server took it.
    */
-  constructor({ path, seen, fields, label = "Save", saved, part = same, wrap = same, whole = false, within = "", ...more }) {
-    Object.assign(this, { path, fields, saved, part, wrap, whole });
+  constructor({ path, seen, fields, label = "Save", saved, part = same, wrap = same, whole = false, within = "", columns = false, ...more }) {
+    Object.assign(this, { path, fields, saved, part, wrap, whole, columns });
     this.base = new Map();
     this.top = alert();
     this.clash = h("div.notice.warn.clash", { role: "alert", tabindex: "-1", hidden: true });
-    this.root = form({ fields, label, within, note: [this.top.root, this.clash], send: () => this.send(this.seen), ...more });
+    this.root = form({ fields, label, within, columns, note: [this.top.root, this.clash], send: () => this.send(this.seen), ...more });
     this.begin(seen);
   }
 
@@ -124,7 +124,7 @@ export const openTo = (may, sheet) =>
         "fieldset.field",
         { disabled: true },
         h("p.muted.small", {}, "Maintainers of the project may change this."),
-        h("div.pair.below", {}, sheet.fields.map((each) => each.root)),
+        h(sheet.columns ? "div.pair.below" : "div.below", {}, sheet.fields.map((each) => each.root)),
       );
 
 const shown = (text) => h("code", {}, text === "" ? "empty" : text);
