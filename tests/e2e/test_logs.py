@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import json
+import secrets
 import signal
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from itertools import accumulate
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -229,23 +229,31 @@ async def test_many_streams_of_one_app(desk: Desk, many: int) -> None:
     await eventually(is_left_nothing, 15, what="the connections of those who went to be gone")
 
 
+MANY_SECRETS = {f"API_TOKEN_{number}": secrets.token_hex(20) for number in range(600)}
+"""Whose lines are looked through for so many takes a processor some ten times as long to read as the engine takes to bring them,
+whatever the machine: the runtime's share of it is not enough for a flood of them."""
+
+
 @pytest.mark.long
 async def test_an_app_that_writes_more_than_can_be_read_slows_nobody(desk: Desk) -> None:
     """Nor itself: it writes on. Who listens to it is told what is missing, and has what comes after."""
     quiet = await counting(desk)
-    flood = await desk.live(images.shell(), command=["-c", f"/web serve & sleep 3; exec busybox yes {'x' * 500}"], drain_seconds=1)
-    waits: list[float] = []
-    async with listening(desk.stack, quiet["id"], tail=1) as lines, listening(desk.stack, flood["id"], tail=1) as flooded:
-        await flooded.until(lambda it: len(it.all) > 1000)
-        began, count = monotonic(), len(lines.all)
-        while monotonic() - began < 8:
-            asked = monotonic()
+    script = f"/web serve & sleep 3; exec busybox yes {'x' * 500}"
+    flood = await desk.live(images.shell(), command=["-c", script], env=MANY_SECRETS, drain_seconds=1)
+    async with (
+        listening(desk.stack, quiet["id"], tail=1) as lines,
+        listening(desk.stack, flood["id"], tail=1) as flooded,
+        asyncio.timeout(120),
+    ):
+        await lines.until(lambda it: it.all)
+        missed, after, until = 0, 0, len(lines.all) + 400
+        while not (missed and after) or len(lines.all) < until:
             await desk.get(quiet["slug"])
-            waits.append(monotonic() - asked)
-            flooded.all = [line for line in flooded.all if "message" not in line][-1000:]
-        assert len(lines.all) - count > 8 * 20
-        assert flooded.all, "nothing is said to be missed"
-    assert max(waits) < 2
+            taken, flooded.all = flooded.all, []
+            for line in taken:
+                missed += line.get("lines", 0)
+                after += bool(missed and "message" in line)
+            await asyncio.sleep(0.02)
     has_no_hole(lines.messages)
 
 
