@@ -17,6 +17,7 @@ from services.builder import registry, work
 from services.builder.build import cache, claims, limits
 from services.builder.build.bases import Bases
 from services.builder.build.claims import Claims
+from services.builder.build.late import Late
 from services.builder.build.limits import Limits
 from services.builder.build.run import Builder
 from services.builder.desired import Deleted
@@ -39,10 +40,12 @@ async def serve(settings: Settings, bus: Bus) -> None:
     deleted = Deleted(bus)
     health = Health(deleted)
     await service.answer_pings(bus, health.check)
-    if swept := work.sweep(Path(settings.home)):
-        logger.info("build.swept", folders=swept)
+    late = Late(Path(settings.home))
+    for attempt in work.sweep(Path(settings.home)):
+        logger.info("build.swept", attempt=attempt)
+        late.note(attempt)
     engine = await Engine.wait(settings.docker_host)
-    site = await _site(settings, bus, engine, deleted)
+    site = await _site(settings, bus, engine, deleted, late)
     handlers = bind(
         site,
         pull_seconds=settings.pull_seconds,
@@ -57,6 +60,7 @@ async def serve(settings: Settings, bus: Bus) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(deleted.run())
             group.create_task(worker.run())
+            group.create_task(late.keep_removed(engine))
             group.create_task(cache.keep_bounded(engine, settings.build_cache_mb * _MEGABYTE))
     finally:
         engine.close()
@@ -66,7 +70,7 @@ async def _check(site: Site, body: bytes) -> RegistryChecked:
     return await registry.check(msgspec.json.decode(body, type=CheckRegistry), vault=site.vault, allowed=site.allowed)
 
 
-async def _site(settings: Settings, bus: Bus, engine: Engine, deleted: Deleted) -> Site:
+async def _site(settings: Settings, bus: Bus, engine: Engine, deleted: Deleted, late: Late) -> Site:
     async def say(event: Event) -> None:
         await bus.say(event, event.app_id)
 
@@ -92,6 +96,7 @@ async def _site(settings: Settings, bus: Bus, engine: Engine, deleted: Deleted) 
             seconds=settings.build_seconds,
             disk_mb=settings.build_disk_mb,
             bases=Bases(Door(engine, home), allowed),
+            late=late,
         ),
         turns=work.Turns(home, settings.builds_at_once),
         home=home,

@@ -12,6 +12,7 @@ from libs.common.bus import Bus
 from libs.common.egress import Allowed
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
+from libs.common.engine.errors import NotFound
 from libs.common.engine.images import ImageSeen
 from libs.common.errors import Retry
 from libs.common.image_names import held_as, repository, tag
@@ -28,6 +29,7 @@ from libs.common.messages.builder import (
 from libs.common.references import filled
 from libs.common.secrets import UnreadableError, Vault, is_secret_name
 from services.builder import detect, words, work
+from services.builder.build import late
 from services.builder.build.log import BuildLog
 from services.builder.build.progress import Progress
 from services.builder.build.run import LABEL, PROCFILE, Builder, Job
@@ -98,6 +100,9 @@ async def build_image(message: BuildImage, *, site: Site) -> None:
         await site.say(words.started(message))
         # The turn is over when every process of the build has ended.
         end = await site.deleted.unless_dropped(_end(message, site), message.app_id, message.release)
+        # Not in the work that may be given up: the engine does what it was asked, also for who does not wait for the answer.
+        if isinstance(end, ImageReady):
+            await _hold(message, end.image_id, site.engine)
         await _clear(message, site, is_kept=isinstance(end, ImageReady))
         if end is None:
             logger.info("build.given_up", app_id=message.app_id, release=message.release)
@@ -186,10 +191,10 @@ async def _make(message: BuildImage, opened: Opened, site: Site, log: BuildLog, 
     )
     reporting = asyncio.create_task(words.report(lambda: _told(message, progress), site.say))
     try:
-        built = await site.builder.build(job, log, progress)
+        await site.builder.build(job, log, progress)
     finally:
         reporting.cancel()
-    return await _name(message, built, site.engine)
+    return await _built(job, site.engine)
 
 
 def _processes(message: BuildImage, log: BuildLog, source: Source, context: Path) -> procfile.Commands:
@@ -200,14 +205,23 @@ def _processes(message: BuildImage, log: BuildLog, source: Source, context: Path
     return found
 
 
-async def _name(message: BuildImage, built: str, engine: Engine) -> ImageSeen:
-    """Hold the image by its private name: it has none before it is finished."""
-    seen = await patiently(lambda: images.find(engine, built))
+async def _built(job: Job, engine: Engine) -> ImageSeen:
+    """What a build that ended well came to. The engine itself says by what id it has it; another builder gave it its private name."""
+    found = [held_as(job.message.app_id, job.message.release)]
+    if job.dockerfile:
+        found = await patiently(lambda: images.unnamed(engine, f"{late.LABEL}={job.attempt}"))
+    seen = await patiently(lambda: images.find(engine, found[0])) if found else None
     if seen is None:
         raise Retry("the image went away as soon as it was built")
-    if held_as(message.app_id, message.release) not in seen.repo_tags:
-        await patiently(lambda: images.tag(engine, seen.id, repository(message.app_id), tag(message.release)))
     return seen
+
+
+async def _hold(message: BuildImage, image_id: str, engine: Engine) -> None:
+    """Give the image its private name: it has none before it is finished."""
+    try:
+        await patiently(lambda: images.tag(engine, image_id, repository(message.app_id), tag(message.release)))
+    except NotFound as error:
+        raise Retry("the image went away as soon as it was built") from error
 
 
 async def _dockerfile(message: BuildImage, site: Site, log: BuildLog, source: Source, context: Path) -> Path | None:

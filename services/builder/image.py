@@ -61,9 +61,13 @@ def familiar(name: str) -> str:
 
 
 def digest(reference: Reference, repo_digests: Sequence[str]) -> str | None:
-    """The `name@sha256:…` under which the reference's own registry has the image, else any registry's; None for an image of none."""
-    own = (found for found in repo_digests if familiar(found.partition("@")[0]) == familiar(reference.name))
-    return next(own, next(iter(repo_digests), None))
+    """The `name@sha256:…` under which the reference's own registry has the image, else any registry's; None for an image of none.
+
+    An engine that keeps images in containerd has a digest for each of our private names, too.
+    """
+    public = [found for found in repo_digests if owner(found) is None]
+    own = (found for found in public if familiar(found.partition("@")[0]) == familiar(reference.name))
+    return next(own, next(iter(public), None))
 
 
 def collectable(tags: Sequence[str], app_id: str, keep: Sequence[int]) -> list[str]:

@@ -14,7 +14,7 @@ from libs.common import errors
 from libs.common.bus import BusAway
 from libs.common.engine import images
 from libs.common.engine.connect import Engine
-from libs.common.engine.errors import DiskFull, EngineAway, EngineError
+from libs.common.engine.errors import Conflict, DiskFull, EngineAway, EngineError
 from libs.common.engine.images import ImageSeen
 from libs.common.messages.builder import LoadImage
 from services.builder import words
@@ -47,7 +47,11 @@ class Loader:
 
     def _is_given_up(self, message: LoadImage) -> bool:
         """The API takes the file away when nobody waits for the image any more."""
-        return message.app_id in self._deleted or not self._path(message).exists()
+        return message.app_id in self._deleted or not self.has(message)
+
+    def has(self, message: LoadImage) -> bool:
+        """Whether the uploaded file is there."""
+        return self._path(message).exists()
 
     async def load(self, message: LoadImage, name: str) -> ImageSeen:
         """Return the image, on the engine as `name`; `Failed` when there is none."""
@@ -75,6 +79,11 @@ class Loader:
                 await patiently(self._engine.ping)
                 if not left:
                     raise _failed("build_failed", "The engine broke off loading the image.", str(error)) from error
+            except EngineError:
+                # One that keeps images in containerd gives the name first, and unpacks then.
+                with contextlib.suppress(Conflict):
+                    await patiently(lambda: images.untag(self._engine, name))
+                raise
             else:
                 return
 

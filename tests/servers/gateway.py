@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 
 class Gateway:
-    """Listens on a unix socket and passes bytes on to another. `cut` ends every connection and takes no new one until `open`."""
+    """Listens on a unix socket and passes bytes on to another. `cut` ends every connection and takes no new one until `open`.
 
-    def __init__(self, listen: Path, target: str) -> None:
+    What a client sends at once that holds the bytes `held` waits, once `came` is set, until `let_go` is.
+    """
+
+    def __init__(self, listen: Path, target: str, held: bytes | None = None) -> None:
+        self._held = held
+        self.came, self.let_go = asyncio.Event(), asyncio.Event()
         self._listen = listen
         self._target = target
         self._server: asyncio.Server | None = None
@@ -30,11 +36,16 @@ class Gateway:
         there, back = await asyncio.open_unix_connection(self._target)
         self._open |= {writer, back}
         try:
-            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+            await asyncio.gather(_copy(reader, back, self._wait), _copy(there, writer))
         finally:
             self._open -= {writer, back}
             for end in (writer, back):
                 end.close()
+
+    async def _wait(self, piece: bytes) -> None:
+        if self._held and self._held in piece:
+            self.came.set()
+            await self.let_go.wait()
 
 
 class SlowRoad:
@@ -81,9 +92,13 @@ class SlowRoad:
             target.write_eof()
 
 
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _copy(
+    source: asyncio.StreamReader, target: asyncio.StreamWriter, before: Callable[[bytes], Awaitable[None]] | None = None
+) -> None:
     with contextlib.suppress(OSError):
         while piece := await source.read(65_536):
+            if before:
+                await before(piece)
             target.write(piece)
             await target.drain()
         target.write_eof()

@@ -14,6 +14,8 @@ from libs.common.engine.lines import Lines, answer, split
 from libs.common.engine.pulls import PullLine, PullProgress, Tally, meaning
 
 _LAST_PORT = 65_535
+_NOT_UNPACKED = "Error unpacking image"
+"""So an engine that keeps images in containerd says it, and no error, where what it loaded is not what the config says."""
 
 
 class ImageSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +138,8 @@ def _load(api: docker.APIClient, chunks: Iterator[bytes]) -> None:
             line = msgspec.json.decode(text, type=PullLine)
             if line.error or line.error_detail:
                 raise meaning(line.error_detail.message if line.error_detail else line.error)
+            if line.stream.startswith(_NOT_UNPACKED):
+                raise meaning(line.stream.strip())
     finally:
         response.close()
 
@@ -159,9 +163,15 @@ async def untag(engine: Engine, reference: str) -> None:
         return
 
 
+async def unnamed(engine: Engine, label: str) -> list[str]:
+    """The ids of the images that carry the label (`name=value`) and have no name."""
+    found: list[str] = await engine.call(engine.api.images, quiet=True, filters={"dangling": True, "label": label})
+    return found
+
+
 async def remove_unnamed(engine: Engine, label: str) -> None:
     """Remove the images that carry the label and have no name; one that is in use stays."""
-    for image_id in await engine.call(engine.api.images, quiet=True, filters={"dangling": True, "label": label}):
+    for image_id in await unnamed(engine, label):
         with contextlib.suppress(Conflict):
             await untag(engine, image_id)
 

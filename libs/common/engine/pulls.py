@@ -32,9 +32,10 @@ class _Error(msgspec.Struct):
 
 
 class PullLine(msgspec.Struct, rename="camel"):
-    """One line of the engine's answer."""
+    """One line of the engine's answer; `stream` is for people to read."""
 
     status: str = ""
+    stream: str = ""
     id: str = ""
     error: str = ""
     progress_detail: _Detail | None = None

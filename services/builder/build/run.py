@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from libs.common.image_names import held_as
 from libs.common.messages.builder import BuildImage, RegistryLogin
 from services.builder import processes
-from services.builder.build import cache, cli, dockerfile, login, others
+from services.builder.build import cache, cli, dockerfile, late, login, others
 from services.builder.build.bases import Bases, Watch
 from services.builder.build.cli import Cli
+from services.builder.build.late import Late
 from services.builder.build.limits import Limits
 from services.builder.build.lines import is_output, plain
 from services.builder.build.log import BuildLog
@@ -50,12 +50,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, str] = {}
     procfile: dict[str, tuple[str, ...]] = {}
 
+    @property
+    def attempt(self) -> str:
+        """The folder's name, which no other attempt at a build has."""
+        return self.work.name
+
 
 class Builder:
     """`seconds` bounds a build, `disk_mb` what it may write while it runs; `bases` says what it may be made of."""
 
-    def __init__(self, docker_host: str, limits: Limits, room: Room, *, seconds: float, disk_mb: int, bases: Bases) -> None:
+    def __init__(self, docker_host: str, limits: Limits, room: Room, *, seconds: float, disk_mb: int, bases: Bases, late: Late) -> None:
         self._docker_host = docker_host
+        self._late = late
         self._bases = bases
         self._limits = limits
         self._room = room
@@ -69,8 +75,8 @@ class Builder:
         """What could not be limited at the last build; empty when all was."""
         return self._limits.trouble
 
-    async def build(self, job: Job, log: BuildLog, progress: Progress) -> str:
-        """Build the image and return by what the engine knows it, which is no name yet, where the engine's own command line builds it.
+    async def build(self, job: Job, log: BuildLog, progress: Progress) -> None:
+        """Build the image; it has no name yet where the engine's own command line builds it, but the label of its attempt.
 
         `Failed` when there is none. Cancelled, it returns when the steps have ended.
         """
@@ -95,14 +101,13 @@ class Builder:
             ]
         env = environment(self._docker_host, login.write(job.work, found, job.logins), job.work)
         env |= others.environment() if job.dockerfile is None else {}
-        async with self._bounded():
+        async with self._bounded(job.attempt):
             code = await self._run(command, env, job, log, watch)
         if code:
             raise meaning(progress, log.last(progress.failed.number) if progress.failed else ())
-        return held_as(job.message.app_id, job.message.release) if job.dockerfile is None else _made(job).read_text(encoding="ascii")
 
     @contextlib.asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[None]:
+    async def _bounded(self, attempt: str) -> AsyncIterator[None]:
         """Apply the limits of time, disk, memory and processors; leave when no step runs any more."""
         self._running += 1
         try:
@@ -111,6 +116,7 @@ class Builder:
                     async with asyncio.timeout(self._seconds):
                         yield
                 except BaseException:
+                    self._late.note(attempt)
                     await asyncio.shield(self._until_gone())
                     raise
         except TimeoutError as error:
@@ -191,17 +197,16 @@ def environment(docker_host: str, config: Path, home: Path) -> dict[str, str]:
 
 
 def _command(found: Cli, job: Job, path: Path) -> list[str]:
-    """Without a tag: one that is given up must not get its name from an engine that was quicker than we."""
+    """Without a tag: one that is given up must not get its name from an engine that was quicker than we.
+
+    Nor is it asked for the image's id: where the engine keeps images in containerd, that is another than `--iidfile` says.
+    """
     message = job.message
     procfile = msgspec.json.encode(job.procfile).decode()
-    labels = {LABEL: message.deployment_id, PROCFILE: procfile}
+    labels = {LABEL: message.deployment_id, late.LABEL: job.attempt, PROCFILE: procfile}
     labels |= {"org.opencontainers.image.revision": job.commit, "org.opencontainers.image.source": message.url}
-    words = [found.path, "build", "--progress=plain", "--file", str(path), "--iidfile", str(_made(job))]
+    words = [found.path, "build", "--progress=plain", "--file", str(path)]
     return [*words, *(word for name, value in labels.items() for word in ("--label", f"{name}={value}"))]
-
-
-def _made(job: Job) -> Path:
-    return job.work / "image"
 
 
 def _secrets(job: Job) -> list[str]:

@@ -125,10 +125,18 @@ class Stage:
         )
         await Bucket(self.bus, subjects.DESIRED, Desired).put(self.app_id, entry)
 
-    async def done(self) -> None:
-        """Return when every command was acknowledged."""
+    async def put_back(self) -> None:
+        """Return when a command was put back, or when one ended."""
         async with asyncio.timeout(PATIENCE):
-            while (await self.bus.js.stream_info(subjects.COMMANDS)).state.messages:
+            while not (self.all(messages.ImageReady) or self.all(messages.ImageFailed)):
+                if (await self.bus.js.consumer_info(subjects.COMMANDS, "builder")).num_redelivered:
+                    return
+                await asyncio.sleep(0.02)
+
+    async def done(self, *, but: int = 0) -> None:
+        """Return when every command was acknowledged, or all but so many."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.bus.js.stream_info(subjects.COMMANDS)).state.messages > but:
                 await asyncio.sleep(0.01)
 
 

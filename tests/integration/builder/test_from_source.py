@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from libs.common import ids
+from libs.common.engine.connect import Engine
 from libs.common.messages.builder import (
     BuildLine,
     DockerfileWritten,
@@ -20,12 +21,15 @@ from libs.common.messages.builder import (
     RegistryLogin,
     SourceFetched,
 )
-from services.builder.build import claims
+from services.builder.build import claims, cli, late
+from services.builder.build.late import Late
 from services.builder.settings import Settings
-from tests import images
-from tests.integration.builder.conftest import Stage, Start
+from tests import archives, images
+from tests.conftest import DOCKER_HOST
+from tests.integration.builder.conftest import PATIENCE, Stage, Start
 from tests.integration.builder.test_once import process
 from tests.servers import registry
+from tests.servers.gateway import Gateway
 from tests.servers.git import PASSWORD, USER, GitServer
 from tests.servers.registry import RegistryServer
 
@@ -226,6 +230,75 @@ async def test_a_cancelled_build_ends_with_its_steps(stage: Stage, start: Start,
     await stage.done()
     assert [name for name, _ in stage.events if name != "ImageProgress"] == ["ImageStarted", "SourceFetched"]
     assert not images.client().images(name=f"dockup/{stage.app_id}")
+
+
+async def test_a_cancel_while_the_image_gets_its_name(stage: Stage, start: Start, git_host: GitServer, tmp_path: Path) -> None:
+    """The engine gives it that all the same, later than the cancel."""
+    git_host.make_repo("app", {"Dockerfile": dockerfile()})
+    gateway = Gateway(tmp_path / "engine.sock", DOCKER_HOST.removeprefix("unix://"), held=b"/tag?")
+    await gateway.open()
+    await start(docker_host=gateway.address)
+    command = await stage.build(git_host.url("app"))
+    async with asyncio.timeout(PATIENCE):
+        await gateway.came.wait()
+    await stage.drop(1)
+    await stage.build(git_host.url("app"))  # given up at once, as soon as the builder has heard of that
+    await stage.done(but=1)
+    gateway.let_go.set()
+    await stage.done()
+    assert not images.client().images(name=f"dockup/{stage.app_id}")
+    assert not unnamed(f"dockup.build={command.deployment_id}")
+    gateway.cut()
+
+
+async def test_an_image_that_the_engine_finishes_after_its_build_was_cut_off(
+    stage: Stage, start: Start, engine: Engine, git_host: GitServer, settings: Settings
+) -> None:
+    git_host.make_repo("app", {"Dockerfile": dockerfile("RUN echo beg''un; sleep 4711")})
+    await start()
+    command = await stage.build(git_host.url("app"))
+    await stage.logged(command.deployment_id, "begun")
+    await stage.drop(1)
+    await stage.done()
+    attempts = [note.name for note in (Path(settings.home) / late.FOLDER).iterdir()]
+    assert [name.partition(".")[0] for name in attempts] == [command.deployment_id]
+    images.client().import_image_from_data(archives.tar([]), changes=[f"LABEL {late.LABEL}={attempts[0]}"])
+    assert unnamed(f"{late.LABEL}={attempts[0]}")
+    await Late(Path(settings.home)).remove(engine)
+    assert not unnamed(f"{late.LABEL}={attempts[0]}")
+
+
+def unnamed(label: str) -> list[str]:
+    """Images with that label and no name."""
+    found: list[str] = images.client().images(quiet=True, filters={"dangling": True, "label": label})
+    return found
+
+
+async def test_a_command_line_that_knows_the_image_by_another_id_than_the_engine(
+    stage: Stage, start: Start, git_host: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As buildx does where the engine keeps images in containerd: it says the digest of the config, and the engine knows the manifest's."""
+    found = await cli.find()
+    assert found is not None
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    other = f"sha256:{secrets.token_hex(32)}"
+    program.write_text(
+        f"""#!/bin/sh
+{found.path} "$@" || exit
+for word; do
+    if [ "$last" = --iidfile ]; then printf {other} > "$word"; fi
+    last=$word
+done
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    git_host.make_repo("app", {"Dockerfile": dockerfile()})
+    await start()
+    await stage.build(git_host.url("app"))
+    ready = await stage.hear(ImageReady)
+    assert images.client().inspect_image(f"dockup/{stage.app_id}:r1")["Id"] == ready.image_id
 
 
 def left(settings: Settings) -> list[Path]:

@@ -67,6 +67,8 @@ def test_names_that_are_refused(text: str) -> None:
         ("nginx", [f"nginx@{SHA}"], f"nginx@{SHA}"),
         ("docker.io/library/nginx:1", [f"other@{SHA}", f"nginx@{SHA}"], f"nginx@{SHA}"),
         ("r:5000/a", [f"other@{SHA}"], f"other@{SHA}"),
+        ("nginx", [f"dockup/{OTHER}@{SHA}", f"nginx@{SHA}"], f"nginx@{SHA}"),
+        (f"dockup/{APP}:r1", [f"dockup/{APP}@{SHA}", f"dockup/{OTHER}@{SHA}"], None),
     ],
 )
 def test_digest(text: str, digests: list[str], expected: str | None) -> None:
