@@ -55,8 +55,9 @@ async def _prepare(message: PrepareImage, *, site: Site, door: Door, pull_second
     engine = site.engine
     try:
         reference = image.parse(message.reference, message.app_id)
-        await door.check(reference)
+        is_open_still = await door.check(reference)
         seen = await patiently(lambda: images.find(engine, reference.text))
+        is_open_still()
         found = seen is not None
         if seen is None and reference.is_private:
             return words.failed(message, errors.failure("building", "image_not_kept", f"{message.reference} is not kept any more"))
@@ -103,11 +104,15 @@ async def _pull(message: PrepareImage, reference: Reference, *, site: Site, door
 
 
 async def load_image(message: LoadImage, *, engine: Engine, say: Say, deleted: Deleted, loader: Loader, room: Room) -> None:
-    """Load what was uploaded, under the name by which we hold it, and say so. One that is held already was loaded by this command."""
+    """Load what was uploaded, under the name by which we hold it, and say so.
+
+    Where the file has gone, what is held was loaded by this command. Where it has not, that may be another image: of a release of the
+    same number, in a database that another one was put in the place of.
+    """
     await say(words.started(message))
     name = held_as(message.app_id, message.release)
     try:
-        seen = await patiently(lambda: images.find(engine, name))
+        seen = None if loader.has(message) else await patiently(lambda: images.find(engine, name))
         if seen is None:
             await room.check()
             seen = await loader.load(message, name)

@@ -1,14 +1,14 @@
 """Pulls with a login: what comes by one is held by our own name alone, so that nobody else gets it by naming it.
 
 While such a pull is under way its repository is closed to every other command: the engine names the image before we can take the name
-off again. The file that closes it says which names to take off, should the builder die meanwhile.
+off again. The file that closes it says which names to take off, should the builder die meanwhile, or the pull be given up.
 """
 
 import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from libs.common.engine import images
@@ -31,31 +31,48 @@ class Door:
         self._engine = engine
         self._folder = home / FOLDER
 
-    async def check(self, reference: Reference) -> None:
-        """`Retry` while the repository is closed; what a builder that was killed left behind is put right first."""
+    async def check(self, reference: Reference) -> Callable[[], None]:
+        """`Retry` while the repository is closed; what a pull that did not come to its end may have left is put right first.
+
+        What the engine says of the repository after that counts once the function that is given has been called and raised no `Retry`:
+        the repository was not closed meanwhile.
+        """
+        closed_at = self._closed_at(reference)
         path = self._path(reference)
         if path.exists():
             with _closed(path) as left:
                 await self._clear(left)
+                path.unlink(missing_ok=True)
+
+        def is_open_still() -> None:
+            if self._closed_at(reference) != closed_at:
+                raise Retry(_CLOSED, after=_CLOSED_SECONDS)
+
+        return is_open_still
 
     @contextlib.asynccontextmanager
     async def private(self, reference: Reference) -> AsyncIterator[None]:
-        """Pull and hold the image in this block: at its end the engine knows it by no name of the registry's."""
+        """Pull and hold the image in this block: at its end the engine knows it by no name of the registry's.
+
+        Where the engine has no such image then, the pull was given up, and it may name it yet: the file stays, for the next to look again.
+        """
         self.note(reference)
         path = self._path(reference)
         with _closed(path) as left:
             await self._clear(left)
             path.write_text(reference.text, encoding="utf-8")
+            os.utime(self._known(reference))
             try:
                 yield
             finally:
-                await self._clear(reference.text)
-                path.unlink(missing_ok=True)
+                if await self._clear(reference.text):
+                    path.unlink(missing_ok=True)
 
     def note(self, reference: Reference) -> None:
         """An image of the repository is pulled with a login."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._known(reference).touch(mode=0o600)
+        if not (known := self._known(reference)).exists():
+            known.touch(mode=0o600)
 
     def was_private(self, reference: Reference) -> bool:
         """Whether it is a digest of a repository that was pulled from with a login: the engine may give it to anybody who asks again."""
@@ -66,18 +83,27 @@ class Door:
         for path in sorted(self._folder.glob("*.pull")):
             with contextlib.suppress(Retry), _closed(path) as left:
                 await self._clear(left)
+                path.unlink(missing_ok=True)
 
-    async def _clear(self, text: str) -> None:
-        """Take the names of what was pulled off."""
+    async def _clear(self, text: str) -> bool:
+        """Take the names of what was pulled off; say whether it was there."""
         if not text:
-            return
+            return False
         seen = await patiently(lambda: images.find(self._engine, text))
         for name in names_of(text, seen) if seen is not None else ():
             with contextlib.suppress(Conflict):
                 await self._untag(name)
+        return seen is not None
 
     async def _untag(self, name: str) -> None:
         await patiently(lambda: images.untag(self._engine, name))
+
+    def _closed_at(self, reference: Reference) -> int:
+        """When an image of the repository was last begun to be pulled with a login, in ns; 0 for never."""
+        try:
+            return self._known(reference).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def _known(self, reference: Reference) -> Path:
         return self._folder / f"{_print(reference)}.known"
@@ -92,10 +118,7 @@ def _print(reference: Reference) -> str:
 
 @contextlib.contextmanager
 def _closed(path: Path) -> Iterator[str]:
-    """Hold the file, which goes at the end; gives what a builder that was killed left in it. `Retry` while another one holds it.
-
-    Where the block ends by an error that the engine is behind, the file stays for the next one to put right.
-    """
+    """Hold the file; gives what was left in it. `Retry` while another one holds it."""
     with path.open("a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,7 +129,6 @@ def _closed(path: Path) -> Iterator[str]:
             raise Retry(_CLOSED, after=_CLOSED_SECONDS)
         lock.seek(0)
         yield lock.read()
-        path.unlink(missing_ok=True)
 
 
 def names_of(text: str, seen: ImageSeen) -> list[str]:

@@ -1,7 +1,7 @@
 """Base images: one that is another app's is nobody's, and one that a login brought here is for who has a login."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from libs.common.egress import Allowed
 from libs.common.image_names import owner, registry_of
@@ -45,10 +45,11 @@ class Watch:
         self._app_id = app_id
         self._logins = logins
         self._named = named
+        self._are_open_still: list[Callable[[], None]] = []
         self._seen = (0, 0, 0)
 
     async def look(self) -> None:
-        """`Failed` as soon as the engine asks for what the app may not have."""
+        """`Failed` as soon as the engine asks for what the app may not have; `Retry` while that cannot be told."""
         progress, seen = self.progress, self._seen
         self._seen = (len(progress.images), len(progress.pinned), len(progress.fetched))
         for name in progress.images[seen[0] :]:
@@ -61,7 +62,13 @@ class Watch:
         for reference in _all(progress.images[seen[0] :], self._app_id):
             if _login(reference, self._logins):
                 self._bases.door.note(reference)
+            self._are_open_still.append(await self._bases.door.check(reference))
         await remote.check(progress.fetched[seen[2] :], self._bases.allowed)
+
+    def end(self) -> None:
+        """`Retry` where an image of a repository that was asked for was pulled with a login meanwhile: the engine may have taken that."""
+        for is_open_still in self._are_open_still:
+            is_open_still()
 
 
 def _all(names: Iterable[str], app_id: str) -> list[Reference]:

@@ -83,9 +83,9 @@ class Limits:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         self._building += 1
-        if self._building == 1:
-            self._apply()
         try:
+            if self._building == 1:
+                self._apply()
             yield
         finally:
             self._building -= 1

@@ -105,6 +105,7 @@ class Builder:
             code = await self._run(command, env, job, log, watch)
         if code:
             raise meaning(progress, log.last(progress.failed.number) if progress.failed else ())
+        watch.end()
 
     @contextlib.asynccontextmanager
     async def _bounded(self, attempt: str) -> AsyncIterator[None]:

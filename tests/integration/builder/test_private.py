@@ -10,14 +10,17 @@ import pytest
 from libs.common import ids
 from libs.common.engine import images as engine_images
 from libs.common.engine.connect import Engine
+from libs.common.errors import Retry
 from libs.common.messages.builder import CheckRegistry, ImageFailed, ImageReady, RegistryChecked, RegistryLogin
 from libs.common.secrets import Vault
 from services.builder.image import parse
 from services.builder.private import FOLDER, Door
 from services.builder.settings import Settings
 from tests import images
-from tests.integration.builder.conftest import SECRET_KEY, Stage, Start, forget
-from tests.servers.gateway import SlowRoad
+from tests.conftest import DOCKER_HOST
+from tests.integration.builder.conftest import PATIENCE, SECRET_KEY, Stage, Start, forget
+from tests.servers.gateway import Gateway, SlowRoad
+from tests.servers.git import GitServer
 from tests.servers.registry import PASSWORD, USER, RegistryServer
 from tests.servers.token import TokenServer
 
@@ -123,6 +126,79 @@ async def test_while_it_is_pulled_nobody_else_gets_in(stage: Stage, start: Start
     both = {event.app_id: event.found for event in stage.all(ImageReady)}
     assert both == {stage.app_id: False, other: False}, "each pulled for itself"
     assert not list((Path(settings.home) / FOLDER).glob("*.pull"))
+
+
+async def test_what_is_named_while_it_is_pulled_is_not_found_by_who_looked_before(
+    stage: Stage, start: Start, engine: Engine, settings: Settings, pushed: str
+) -> None:
+    """Its question is on the way to the engine when the repository is closed, and arrives when the engine has the name."""
+    gateway = Gateway(Path(settings.home) / "engine.sock", DOCKER_HOST.removeprefix("unix://"), held=f"/images/{pushed}/json".encode())
+    await gateway.open()
+    await start(docker_host=gateway.address)
+    await stage.prepare(pushed)
+    async with asyncio.timeout(PATIENCE):
+        await gateway.came.wait()
+    reference = parse(pushed, "app_1")
+    async with Door(engine, Path(settings.home)).private(reference):
+        images.client().tag(images.web(), reference.name, "1")
+        gateway.let_go.set()
+        await stage.put_back()
+        assert stage.all(ImageReady) == []
+    assert not (await stage.hear(ImageReady)).found
+    await stage.done()
+    gateway.cut()
+
+
+async def test_a_pull_that_is_given_up_and_names_its_image_all_the_same(
+    stage: Stage, start: Start, settings: Settings, road: SlowRoad, pushed: str
+) -> None:
+    road.rate = 0
+    reference = f"127.0.0.1:{road.port}/{pushed.partition('/')[2]}"
+    await start()
+    await stage.prepare(reference, login=login(road))
+    async with asyncio.timeout(PATIENCE):
+        await road.came.wait()
+    await stage.drop(1)
+    await stage.done()
+    images.client().tag(images.web(), reference.removesuffix(":1"), "1")
+    road.rate = None
+    await stage.prepare(reference, app_id=ids.new("app"))
+    assert not (await stage.hear(ImageReady)).found
+    await stage.done()
+    assert not list((Path(settings.home) / FOLDER).glob("*.pull"))
+
+
+async def test_while_it_is_pulled_nobody_builds_on_it(
+    stage: Stage, start: Start, engine: Engine, settings: Settings, git_host: GitServer
+) -> None:
+    """The engine asks no registry for a base that it has by that name."""
+    reference = parse("127.0.0.1:1/team/base:1", "app_1")
+    git_host.make_repo("app", {"Dockerfile": f"FROM {reference.text}\nLABEL a={ids.new('app')}\n"})
+    await start()
+    async with Door(engine, Path(settings.home)).private(reference):
+        images.client().tag(images.web(), reference.name, "1")
+        await stage.build(git_host.url("app"))
+        await stage.put_back()
+        assert stage.all(ImageReady) == []
+    failed = await stage.hear(ImageFailed)
+    assert failed.failure.code in {"base_image_not_found", "registry_unreachable"}
+    await stage.done()
+
+
+async def test_who_came_in_before_it_was_closed_is_told(engine: Engine, settings: Settings) -> None:
+    reference = parse("127.0.0.1:1/team/base:1", "app_1")
+    door = Door(engine, Path(settings.home))
+    for _ in ("unknown", "known"):
+        is_open_still = await door.check(reference)
+        is_open_still()
+        async with Door(engine, Path(settings.home)).private(reference):
+            with pytest.raises(Retry):
+                await door.check(reference)
+        with pytest.raises(Retry):
+            is_open_still()
+    is_open_still = await door.check(reference)
+    door.note(reference)
+    is_open_still()
 
 
 async def test_what_a_killed_builder_left(stage: Stage, start: Start, engine: Engine, settings: Settings, hidden: str) -> None:

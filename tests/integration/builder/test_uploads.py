@@ -67,6 +67,17 @@ async def test_what_docker_save_writes(stage: Stage, start: Start, settings: Set
     assert held(stage) == [f"dockup/{stage.app_id}:r1"]
 
 
+async def test_another_image_of_the_same_release_is_not_taken_for_it(stage: Stage, start: Start, settings: Settings) -> None:
+    """The database was put back: the release of that number was another one."""
+    images.client().tag(images.web(), f"dockup/{stage.app_id}", "r1")
+    await start()
+    top = layer()
+    await load(stage, settings, tar(saved(top)))
+    ready = await stage.hear(ImageReady)
+    assert images.client().inspect_image(ready.image_id)["RootFS"]["Layers"] == [f"sha256:{archives.digest(top)}"]
+    await stage.done()
+
+
 async def test_nobodys_tag_is_replaced(stage: Stage, start: Start, settings: Settings) -> None:
     victim = images.web()
     before = images.client().inspect_image(victim)["Id"]

@@ -294,6 +294,20 @@ def test_limits_that_cannot_be_set_are_told(tmp_path: Path) -> None:
         assert held.trouble.startswith("builds are not limited")
 
 
+def test_limits_that_could_not_be_claimed_once_are_put_on_the_next_time(tmp_path: Path) -> None:
+    values = group(tmp_path)
+    before = standing(values)
+    folder = tmp_path / "claims"
+    folder.write_text("no folder, as on a disk that is full")
+    held = Limits(values, Claims(folder))
+    with pytest.raises(FileExistsError), held.applied():
+        pass
+    folder.unlink()
+    with held.applied():
+        assert standing(values) != before
+    assert standing(values) == before
+
+
 @pytest.mark.parametrize(("version", "own"), [("1", "4:memory,pids:/system.slice/docker.service"), ("2", "0::/lxc/x/docker.service")])
 async def test_steps_of_an_engine_with_the_systemd_driver_are_taken_into_a_group(tmp_path: Path, version: str, own: str) -> None:
     """Files stand for the kernel's, as Docker Engine 20.10 and runc 1.1 were seen to make them."""
