@@ -113,13 +113,13 @@ class Sender:
 async def _tell_one(core: Core, notification_id: str, rows: list[NotificationDeliveryRow]) -> list[bool]:
     """Up to the first that fails; for each that was tried whether it was taken."""
     ends: list[bool] = []
-    async with core.db.read() as session:
-        hook = await session.get(NotificationRow, notification_id)
-    if hook is None:
-        return ends
     for row in rows:
         if not await tries.claim(core.db, row):
             continue
+        async with core.db.read() as session:  # each time: a row may take ten seconds, and its owner changes what the next one goes to
+            hook = await session.get(NotificationRow, notification_id)
+        if hook is None:
+            break
         target = service.target_of(core.vault, hook)
         said = await send(core, hook.kind, target, row) if target else Said(None, service.UNREADABLE)
         await _note(core, row, said)

@@ -1,5 +1,6 @@
 """What happens to notifications. Functions that take a `Tx` are the inside of one transaction."""
 
+import time
 from collections.abc import Iterable
 from typing import cast
 
@@ -132,7 +133,8 @@ async def switch_off(tx: Tx, notification_id: str, problem: str) -> None:
 
 async def _drop_waiting(tx: Tx, notification_id: str, why: str) -> None:
     waiting = (NotificationDeliveryRow.notification_id == notification_id, NotificationDeliveryRow.status == "pending")
-    ended = {"status": "failed", "detail": why, "ended_at": clock.now()}
+    # With another time, so that whoever had them in hand neither sends them nor notes what came of that.
+    ended = {"status": "failed", "detail": why, "ended_at": clock.now(), "next_at": time.time()}
     await tx.connection.execute(update(NotificationDeliveryRow).where(*waiting).values(**ended))
 
 

@@ -22,9 +22,9 @@ from services.api.notifications import upkeep
 from services.api.notifications.deliveries import again
 from services.api.notifications.matching import to_tell
 from services.api.notifications.models import NotificationDeliveryRow, NotificationRow
-from services.api.notifications.schemas import Notice
+from services.api.notifications.schemas import Notice, NotificationUpdate
 from services.api.notifications.sending import Sender
-from services.api.notifications.service import Target
+from services.api.notifications.service import Target, change
 from services.api.projects.models import ProjectRow
 from tests.servers.api import ApiServer, World
 from tests.servers.receiver import Call, Receiver
@@ -214,6 +214,24 @@ async def test_a_backlog_hides_nobody(alone: Core, receiver: Receiver) -> None:
         await came(receiver, "/behind")
     assert len(receiver.of("/slow")) == 1
     receiver.gate.set()
+
+
+@pytest.mark.parametrize("is_off", [True, False])
+async def test_what_waits_behind_a_slow_answer_goes_where_the_hook_leads_then(alone: Core, receiver: Receiver, *, is_off: bool) -> None:
+    receiver.gate.clear()
+    await wait_for(alone, receiver.url, slow=2)
+    body = NotificationUpdate(active=False) if is_off else NotificationUpdate(url=f"{receiver.url}/other")
+    async with Sender(alone) as sender:
+        await sender.tell_due()
+        await came(receiver, "/slow")
+        async with alone.db.begin() as tx:
+            await change(tx, await tx.session.get_one(NotificationRow, "slow"), body)
+        receiver.gate.set()
+        await asyncio.wait_for(alone.notify.wait(), 30)
+    assert [call.path for call in receiver.calls] == (["/slow"] if is_off else ["/slow", "/other"])
+    async with alone.db.connect() as connection:
+        states = (await connection.execute(select(NotificationDeliveryRow.status).order_by(NotificationDeliveryRow.id))).scalars().all()
+    assert states == (["failed"] * 2 if is_off else ["delivered"] * 2)
 
 
 async def test_a_receiver_that_is_down_is_not_asked_for_each_event(alone: Core, receiver: Receiver) -> None:
