@@ -182,18 +182,27 @@ async def _renew_in_time(applier: Applier) -> None:
 
 
 async def _follow_files(own: Own, shown: Shown | None, applier: Applier) -> None:
-    """A file that the operator changes is shown within seconds."""
-
-    def look() -> bool:
-        return own.look() | (shown is not None and shown.look())
-
+    """A file that the operator changes is shown within seconds. What fails holds up nothing else, and is tried again at the next look."""
+    looks = [own.look, *([shown.look] if shown else [])]
+    changed = False
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
+        for look in looks:
+            changed |= await _looked(look)
         try:
-            if await asyncio.to_thread(look):
+            if changed:
                 await applier.renew()
-        except Exception:  # the next look, or the daily one, tries again
+            changed = False
+        except Exception:
             logger.exception("certificates.own_not_shown")
+
+
+async def _looked(look: Callable[[], bool]) -> bool:
+    try:
+        return await asyncio.to_thread(look)
+    except Exception:  # a disk that is full, or a folder that is being changed
+        logger.exception("certificates.not_looked_at")
+        return False
 
 
 def main() -> None:

@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import structlog
 
-from services.router import commands, live, maps, plan, render, runtime_api
+from services.router import commands, live, maps, plan, render, runtime_api, telling
 from services.router.disk import Disk
 from services.router.files import Files
 from services.router.frame import Frame
 from services.router.haproxy import HAProxy
 from services.router.problem import Problem
 from services.router.refused import Refusals
+from services.router.replaced import Replaced
 from services.router.shown import Shown
 from services.router.table import Table
 
@@ -25,7 +26,10 @@ logger = structlog.get_logger()
 
 
 class Applier:
-    """Owns what is known of the running proxy. Every change of it goes through here, one at a time; `disk` follows."""
+    """Owns what is known of the running proxy. Every change of it goes through here, one at a time; `disk` follows.
+
+    `overtaken`: another worker serves than was told of the apps, from files that may be older than that: they have to be applied again.
+    """
 
     def __init__(self, *, table: Table, frame: Frame, haproxy: HAProxy, shown: Shown | None) -> None:
         self._table = table
@@ -35,16 +39,15 @@ class Applier:
         self._shown = shown
         self._lock = asyncio.Lock()
         self._capacity = 0
+        self._tried_capacity = 0
+        self._why = ""
         self._sure = False
         self._behind: set[str] = set()
         self.disk = Disk(table=table, frame=frame, shown=shown)
         self.refusals = Refusals()
+        self.replaced = Replaced(frame.files)
         self.live: live.Live | None = None
-        self.old_workers: list[int] = []
-
-    @property
-    def shape(self) -> str:
-        return render.shape(self._frame, self._table.capacity)
+        self.overtaken = False
 
     @property
     def fits(self) -> bool:
@@ -53,10 +56,18 @@ class Applier:
 
     async def load(self) -> None:
         """Take stock of the proxy that runs now."""
-        worker = await self._haproxy.worker()
-        self._capacity = self._table.capacity if worker is not None and worker[1] == self.shape else 0
-        self.live = await live.read(self._files, tls=self._shown is not None)
-        self.old_workers = await self._haproxy.old_workers()
+        async with self._lock:
+            await self._load()
+
+    async def look_again(self) -> None:
+        """Another worker serves than the one that is known: a reload is under way, came about late, or was somebody else's."""
+        async with self._lock:
+            if self.live is not None:
+                await self._load()
+
+    def knows(self, worker: int) -> bool:
+        """Whether that is the worker that serves, by what is known."""
+        return self.live is not None and self.live.worker == worker
 
     async def apply(self, app_ids: Collection[str]) -> None:
         """Make the proxy serve what the table says of these apps. `Problem` when it could not; nothing is half believed then.
@@ -66,11 +77,10 @@ class Applier:
         async with self._lock:
             if self.live is None:
                 raise Problem("HAProxy does not run yet.")
-            if not self.fits:
-                await self._reload()
-            elif self.refusals.due and not self.refusals.apps.keys().isdisjoint(app_ids):
-                await self._reload_for_refused()
+            await self._fit(app_ids)
             refused = await self._try(app_ids)
+            if not self._sure:
+                await self._load()  # what is known is as if nothing had been refused
             self.refusals.note(app_ids, refused)
             for app_id in app_ids:
                 if app_id not in refused:
@@ -84,10 +94,10 @@ class Applier:
             async with self._lock:
                 if self.live is None:
                     continue
-                await self._reap(self.live)
-                if self.old_workers:
+                await telling.reap(self._files, self.live)
+                if self.replaced.pids:
                     with contextlib.suppress(runtime_api.Away):  # it is being started again
-                        self.old_workers = await self._haproxy.old_workers()
+                        self.replaced.note(await self._haproxy.old_workers())
 
     async def renew(self) -> None:
         """Make certificates anew that end soon, and give them to the proxy."""
@@ -95,7 +105,7 @@ class Applier:
         for start in range(0, len(hosts), _SHOWN_AT_ONCE):
             await self.show(hosts[start : start + _SHOWN_AT_ONCE])
         async with self._lock:
-            self.disk.prune()
+            await self.disk.prune()
 
     async def show(self, hosts: Collection[str]) -> None:
         """Give the proxy the certificates of these hosts where they are others than it has."""
@@ -105,17 +115,20 @@ class Applier:
                 if host in known and self.disk.ensure(host):
                     self._behind.add(host)
             if self.live is not None:
-                await self._give(self.live.certificates)
+                await self._give(self.live)
 
-    async def _give(self, held: Collection[str]) -> None:
-        """One that the proxy refuses holds no other up."""
+    async def _give(self, known: live.Live) -> None:
+        """One that the proxy refuses holds no other up, and comes by a reload."""
         for host in sorted(self._behind):
             try:
-                if host in held:
-                    await runtime_api.tell(self._files.admin, commands.renew(host, self._files))
+                if host in known.certificates:
+                    await telling.tell_all(self._files, known, commands.renew(host, self._files))
             except runtime_api.Refused as error:
                 logger.error("certificate.refused", host=host, error=str(error))  # noqa: TRY400 - the sentence says it all
-            self._behind.discard(host)
+            else:
+                self._behind.discard(host)
+        if self._behind:
+            await self._try_reload()
 
     def answers(self, token: str) -> bool:
         """Whether the proxy that runs answers an ACME challenge of this token."""
@@ -139,45 +152,42 @@ class Applier:
 
     async def _take_steps(self, app_ids: Collection[str]) -> dict[str, str]:
         """Returns by app what HAProxy refused. Of such an app nothing that serves is taken out."""
-        if not self._sure:
-            self.live = await live.read(self._files, tls=self._shown is not None)
+        known = self.live if self._sure and self.live else await self._load()
         self._sure = False
-        steps = [(app_id, step) for app_id in app_ids for step in self._plan(app_id)]
-        for _, step in steps:
-            if isinstance(step, plan.AddCertificate):
-                self.disk.ensure(step.host)
+        steps, refused = self._plan(app_ids, known)
         wanted = self.disk.maps()
-        shared = maps.commands(self._files, self.live.maps if self.live else {}, wanted)
-        refused = await self._tell([each for each in steps if not plan.takes_out(each[1])], shared)
-        refused |= await self._tell([each for each in steps if plan.takes_out(each[1]) and each[0] not in refused])
-        if self.live is not None:
-            self.live.maps = wanted
+        coming, going = maps.commands(self._files, known.maps, wanted)
+        # What keeps people out is there before a host leads to the app, and goes after.
+        await telling.tell_all(self._files, known, coming)
+        refused |= await telling.tell(self._files, known, [each for each in steps if not plan.takes_out(each[1])])
+        refused |= await telling.tell(self._files, known, [each for each in steps if plan.takes_out(each[1]) and each[0] not in refused])
+        await telling.tell_all(self._files, known, going)
+        known.maps = wanted
+        await self.replaced.bring(wanted)
         self._sure = not refused
         return refused
 
-    async def _tell(self, steps: Sequence[tuple[str, plan.Step]], shared: Sequence[str] = ()) -> dict[str, str]:
-        """Returns by app the first thing that HAProxy refused; `Refused` for what is of no app."""
-        lines = [(app_id, line) for app_id, step in steps for line in commands.of(step, self._files)]
-        verdicts = await runtime_api.told(self._files.admin, [*(line for _, line in lines), *shared])
-        for verdict in verdicts[len(lines) :]:
-            if verdict is not None:
-                raise verdict
+    def _plan(self, app_ids: Collection[str], known: live.Live) -> tuple[list[tuple[str, plan.Step]], dict[str, str]]:
+        """The steps, each with its app, noted already; and by app why nothing is planned for it."""
+        steps: list[tuple[str, plan.Step]] = []
         refused: dict[str, str] = {}
-        for (app_id, _), verdict in zip(lines, verdicts, strict=False):
-            if verdict is not None:
-                refused.setdefault(app_id, str(verdict))
-        return refused
-
-    def _plan(self, app_id: str) -> list[plan.Step]:
-        slot = self._table.slots.get(app_id)
-        if slot is None or self.live is None:
-            return []
-        hosts, upstreams = self._table.hosts(app_id), self._table.upstreams(app_id)
-        tls, state = self._shown is not None, self._table.state(app_id)
-        steps = plan.plan(render.backend(slot), hosts, upstreams, self.live, tls=tls, state=state)
-        for step in steps:
-            plan.note(self.live, step)
-        return steps
+        for app_id in app_ids:
+            slot = self._table.slots.get(app_id)
+            if slot is None:
+                continue
+            if slot >= self._capacity and not self._table.is_gone(app_id):
+                refused[app_id] = f"HAProxy has {self._capacity} backends, and did not come up with more: {self._why}"
+                continue
+            hosts, upstreams = self._table.hosts(app_id), self._table.upstreams(app_id)
+            tls, state = self._shown is not None, self._table.state(app_id)
+            planned = plan.plan(render.backend(slot), hosts, upstreams, known, tls=tls, state=state)
+            if why := telling.certify(self.disk, planned):
+                refused[app_id] = why
+                continue
+            for step in planned:
+                plan.note(known, step)
+            steps += [(app_id, step) for step in planned]
+        return steps, refused
 
     def _release(self, app_id: str) -> None:
         """Its last route may have come while the one before was applied: then the proxy still has the app."""
@@ -187,29 +197,52 @@ class Applier:
         if not self.live.uses(render.backend(slot)):
             self._table.release(app_id)
 
+    async def _load(self) -> live.Live:
+        found = await live.read(self._files, tls=self._shown is not None)
+        self.replaced.note(await self._haproxy.old_workers())
+        self.overtaken |= self.live is not None and self.live.worker != found.worker
+        self.live, self._sure, self._capacity = found, True, self._capacity_of(found.shape)
+        return found
+
+    def _capacity_of(self, shape: str) -> int:
+        """How many backends a proxy of that shape has; 0 where it differs from what we want in more than that."""
+        capacity = self._table.capacity
+        while capacity and render.shape(self._frame, capacity) != shape:
+            capacity //= 2
+        return capacity
+
+    async def _fit(self, app_ids: Collection[str]) -> None:
+        """Reload the proxy where it has to be another, or where that may mend what it refused.
+
+        One that only has too few backends serves on with those, whatever keeps it from more.
+        """
+        if not app_ids:
+            return  # what is of no app goes without, and the table may not be whole yet
+        if not self.fits and not self._sure:
+            await self._load()  # a reload that was given up may have come about all the same
+        if not self.fits and not self._capacity:
+            await self._reload()
+        while not self.fits and self._table.capacity != self._tried_capacity:
+            self._tried_capacity = self._table.capacity
+            await self._try_reload()
+        if self.refusals.due and not self.refusals.apps.keys().isdisjoint(app_ids):
+            self.refusals.retry()
+            await self._try_reload()
+
     async def _reload(self) -> None:
+        self._sure = False
         async with self.disk.prepared():
             await self.disk.check(self._haproxy)
             await self._haproxy.reload()
-        await self.load()
+        await self._load()
+        self.overtaken = False
+        self._behind.clear()
         logger.info("router.reloaded", backends=self._capacity)
 
-    async def _reload_for_refused(self) -> None:
+    async def _try_reload(self) -> None:
         """The files have it, whatever the worker that runs does not take; one that takes neither keeps no other waiting."""
-        self.refusals.retry()
         try:
             await self._reload()
         except (Problem, OSError) as problem:
+            self._why = str(problem)
             logger.error("router.not_reloaded", problem=str(problem))  # noqa: TRY400 - the sentence says it all
-
-    async def _reap(self, known: live.Live) -> None:
-        leaving = [(backend, name) for backend, servers in known.servers.items() for name, state in servers.items() if state == "maint"]
-        if not leaving:
-            return
-        try:
-            answers = await runtime_api.ask(self._files.admin, [f"del server {backend}/{name}" for backend, name in leaving])
-        except runtime_api.Away:
-            return
-        for (backend, name), answer in zip(leaving, answers, strict=True):
-            if "deleted" in answer or "No such server" in answer:
-                del known.servers[backend][name]

@@ -113,12 +113,13 @@ class Disk:
         api, *_ = api_hosts(self._frame.settings)
         return [api, *(host for app_id in self._table.slots for host in self._table.hosts(app_id))]
 
-    def prune(self) -> None:
-        """Delete the certificates of hosts that are gone."""
-        wanted = {self._files.certificate(host) for host in self.certificate_hosts()}
-        for path in self._files.certificates.glob("*.pem"):
-            if path not in wanted:
-                path.unlink()
+    async def prune(self) -> None:
+        """Delete the certificates of hosts that are gone, but none that HAProxy is about to read."""
+        async with self._lock:
+            wanted = {self._files.certificate(host) for host in self.certificate_hosts()}
+            for path in self._files.certificates.glob("*.pem"):
+                if path not in wanted:
+                    path.unlink()
 
     def _texts(self) -> dict[str, str]:
         table, frame = self._table, self._frame

@@ -63,9 +63,13 @@ class Drains:
         """Sessions by server name, over every worker."""
         commands = [f"show stat {render.backend(self._table.slots[app_id])} 4 -1" for app_id in app_ids]
         held: dict[str, int] = {}
-        for text in await runtime_api.ask(self._files.admin, commands):
+        info, *texts = await runtime_api.ask(self._files.admin, ["show info", *commands])
+        if not self._applier.knows(runtime_api.pid_in(info)):
+            await self._applier.look_again()
+            raise runtime_api.Away("A reload came between: what the worker of before holds was not counted.")
+        for text in texts:
             _add(held, text)
-        for pid in self._applier.old_workers:
+        for pid in self._applier.replaced.pids:
             for command in commands:
                 _add(held, await runtime_api.ask_master(self._files.master, f"@!{pid} {command}"))
             table = await runtime_api.ask_master(self._files.master, f"@!{pid} show table {placed.BACKEND}")

@@ -58,11 +58,14 @@ class Router:
                 await self._later(batch, str(problem))
 
     async def retry(self) -> None:
-        """What HAProxy refused is tried again, less and less often."""
+        """What HAProxy refused is tried again, less and less often; all is, where another worker came than was told of it."""
         while True:
             await asyncio.sleep(_AGAIN_SECONDS)
             if self._applier.refusals.due:
                 self.touch(self._applier.refusals.apps)
+            if self._applier.overtaken:
+                self._applier.overtaken = False
+                self.touch(self.table.routes)
 
     async def _apply(self, batch: set[str]) -> None:
         # As they are now: what the bus lists meanwhile may take an app that is gone out of the table.

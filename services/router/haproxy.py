@@ -85,6 +85,8 @@ class HAProxy:
         before = await self.worker()
         await runtime_api.ask_master(self._files.master, "reload")
         await self._serving(other_than=before[0] if before else None)
+        if before:
+            await self._stopping(before[0])
         logger.info("haproxy.reloaded")
 
     def master(self) -> int | None:
@@ -101,13 +103,22 @@ class HAProxy:
             [text] = await runtime_api.ask(self._files.admin, ["show info"])
         except runtime_api.Away:
             return None
-        rows = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
-        return int(rows.get("Pid", "0")), rows.get("description", "")
+        return runtime_api.pid_in(text), runtime_api.info(text).get("description", "")
 
     async def old_workers(self) -> list[int]:
         """Workers of before a reload that still hold connections."""
         _, _, old = (await self._processes_of_master()).partition("# old workers")
         return [int(line.split()[0]) for line in old.splitlines() if line[:1].isdigit()]
+
+    async def _stopping(self, pid: int) -> None:
+        """Until it heeds its master's word the worker of before takes connections as well, and it knows nothing of what is new."""
+        until = monotonic() + _END_SECONDS
+        while pid in await self.old_workers() and monotonic() < until:
+            with contextlib.suppress(runtime_api.Away):  # it ended just now
+                [text] = await runtime_api.ask_worker(self._files.master, pid, ["show info"])
+                if runtime_api.info(text).get("Stopping") == "1":
+                    return
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _processes_of_master(self) -> str:
         """The master's list. Its socket is away for a moment at a start or a reload."""

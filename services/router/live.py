@@ -16,8 +16,13 @@ _SERVER_FIELDS = 7
 
 
 class Live(msgspec.Struct, kw_only=True):
-    """`servers`: state by backend and name; `hosts`: their map; `certificates`: hosts in the certificate list; `maps`: the other maps."""
+    """`servers`: state by backend and name; `hosts`: their map; `certificates`: hosts in the certificate list; `maps`: the other maps.
 
+    `worker` is the process id of the one that serves, `shape` its description.
+    """
+
+    worker: int = 0
+    shape: str = ""
     servers: defaultdict[str, dict[str, State]]
     hosts: dict[str, str]
     certificates: set[str]
@@ -31,9 +36,11 @@ class Live(msgspec.Struct, kw_only=True):
 
 async def read(files: Files, *, tls: bool) -> Live:
     """Ask the running proxy. `Away` when it does not answer."""
-    commands = ["show servers state", f"show map {files.host_map}", *(f"show map {files.map(name)}" for name in maps.NAMES)]
-    states, hosts, *rest = await runtime_api.ask(files.admin, commands + ([f"show ssl crt-list {files.crt_list}"] if tls else []))
+    commands = ["show info", "show servers state", f"show map {files.host_map}", *(f"show map {files.map(name)}" for name in maps.NAMES)]
+    info, states, hosts, *rest = await runtime_api.ask(files.admin, commands + ([f"show ssl crt-list {files.crt_list}"] if tls else []))
     return Live(
+        worker=runtime_api.pid_in(info),
+        shape=runtime_api.info(info).get("description", ""),
         servers=_servers(states),
         hosts=_hosts(hosts),
         certificates=_certificates(rest[-1]) if tls else set(),

@@ -12,7 +12,8 @@ Maps = dict[str, dict[str, str]]
 """By name of the map: key → value."""
 
 CHALLENGE, REDIRECT, PLAIN, MAINTENANCE, GUARD, CREDENTIAL = "challenge", "redirect", "plain", "maintenance", "guard", "credential"
-NAMES = (CHALLENGE, REDIRECT, PLAIN, MAINTENANCE, GUARD, CREDENTIAL)
+NAMES = (CHALLENGE, REDIRECT, PLAIN, MAINTENANCE, CREDENTIAL, GUARD)
+"""In the order in which entries come; they go the other way round. Who has a password has it before it is asked for."""
 _NOBODY = "nobody"
 """The salt where a guard cannot be read: no digest is made with it, so nobody passes."""
 _ROW = 3
@@ -53,15 +54,16 @@ def _add(found: Maps, each: Fronted, port: str) -> None:
             found[CREDENTIAL] |= {f"{host}/{digest}": "1" for digest in each.guard.users.values()}
 
 
-def commands(files: Files, there: Maps, wanted: Maps) -> list[str]:
-    """What is missing comes before what is not wanted any more goes."""
-    lines: list[str] = []
+def commands(files: Files, there: Maps, wanted: Maps) -> tuple[list[str], list[str]]:
+    """What is missing, before a host leads to the app, and what is not wanted any more, after it did."""
+    coming: list[str] = []
+    going: list[str] = []
     for name in NAMES:
         before, after, path = there.get(name, {}), wanted[name], files.map(name)
-        lines += [f"add map {path} {key} {value}" for key, value in after.items() if key not in before]
-        lines += [f"set map {path} {key} {value}" for key, value in after.items() if before.get(key, value) != value]
-        lines += [f"del map {path} {key}" for key in before if key not in after]
-    return lines
+        coming += [f"add map {path} {key} {value}" for key, value in after.items() if key not in before]
+        coming += [f"set map {path} {key} {value}" for key, value in after.items() if before.get(key, value) != value]
+        going = [f"del map {path} {key}" for key in before if key not in after] + going
+    return coming, going
 
 
 def text(entries: Mapping[str, str]) -> str:

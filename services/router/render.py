@@ -52,7 +52,7 @@ def crt_list(hosts: Sequence[str], files: Files) -> str:
     return "".join(f"{files.certificate(host)} {host}\n" for host in hosts)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def shape(frame: Frame, capacity: int) -> str:
     """The fingerprint of all that the runtime socket cannot change; a running proxy shows it as its description."""
     text = _settings_text(frame) + waker(frame) + str(sorted(pages.files(frame.settings.url).items())) + str(capacity)

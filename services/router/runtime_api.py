@@ -38,25 +38,45 @@ async def ask(socket: Path, commands: Sequence[str]) -> list[str]:
     return [answer.strip("\n") for answer in answers]
 
 
+def info(shown: str) -> dict[str, str]:
+    """What `show info` printed, by name."""
+    return dict(line.split(": ", 1) for line in shown.splitlines() if ": " in line)
+
+
+def pid_in(shown: str) -> int:
+    """The process id that `show info` printed; 0 for none."""
+    return int(info(shown).get("Pid", "0"))
+
+
 async def ask_master(socket: Path, command: str) -> str:
     """Run one command on the master's socket; `@!PID` before it sends it to one worker."""
     return (await _exchange(socket, f"{command}\nquit\n")).strip("\n")
 
 
-async def told(socket: Path, commands: Sequence[str]) -> list[Refused | None]:
-    """Run commands that change something, all of them, and return of each how HAProxy refused it, None where it did not."""
-    answers = await ask(socket, commands) if commands else []
+async def ask_worker(socket: Path, pid: int, commands: Sequence[str]) -> list[str]:
+    """As `ask`, of one worker by way of the master's socket."""
+    lines = ["prompt", f"@!{pid}", *commands, "quit"]
+    _, _, text = (await _exchange(socket, "".join(f"{line}\n" for line in lines))).partition(f"{pid}> ")
+    answers = text.split(f"\n{pid}> ")[:-1]
+    if len(answers) != len(commands):
+        raise Away(f"worker {pid} answered {len(answers)} of {len(commands)} commands")
+    return [answer.strip("\n") for answer in answers]
+
+
+async def told(socket: Path, worker: int, commands: Sequence[str]) -> list[Refused | None]:
+    """Run commands that change something, all of them, and return of each how HAProxy refused it, None where it did not.
+
+    `Away` where another worker took them.
+    """
+    if not commands:
+        return []
+    shown, *answers = await ask(socket, ["show info", *commands])
+    if pid_in(shown) != worker:
+        raise Away(f"Another worker serves than {worker}: it was reloaded meanwhile.")
     return [
         None if not answer or any(good in answer for good in _GOOD) else Refused(command.splitlines()[0], answer)
         for command, answer in zip(commands, answers, strict=True)
     ]
-
-
-async def tell(socket: Path, commands: Sequence[str]) -> None:
-    """As `told`, but `Refused` for the first one that HAProxy did not do."""
-    for refused in await told(socket, commands):
-        if refused is not None:
-            raise refused
 
 
 async def _exchange(socket: Path, text: str) -> str:

@@ -147,7 +147,7 @@ class Table:
         """Leave out what the proxy could not take, and say so: one bad entry must not spoil the others."""
         hosts = tuple(dict.fromkeys(host.lower() for host in route.hosts))
         good = tuple(host for host in hosts if HOST.fullmatch(host) and host not in self._reserved)
-        upstreams = tuple(up for up in route.upstreams if _fits(up))
+        upstreams = tuple({up.name: up for up in route.upstreams if _fits(up)}.values())
         if len(good) < len(hosts) or len(upstreams) < len(route.upstreams):
             logger.error("route.refused_in_part", app_id=route.app_id, hosts=[*set(hosts) - set(good)], revision=route.revision)
         return msgspec.structs.replace(route, hosts=good, upstreams=upstreams)

@@ -86,9 +86,11 @@ class Reporter:
     async def _look(self) -> dict[int, dict[int, Counts]]:
         """Every worker's counters, those of before a reload too, by process id."""
         info, stat, table = await runtime_api.ask(self._files.admin, ["show info", _STAT, _TABLE])
-        pid = next(int(line.split()[1]) for line in info.splitlines() if line.startswith("Pid:"))
+        pid = runtime_api.pid_in(info)
+        if not self._applier.knows(pid):
+            await self._applier.look_again()
         found = {pid: read(stat, table)}
-        for old in self._applier.old_workers:
+        for old in self._applier.replaced.pids:
             commands = (_STAT, _TABLE, _PLACED)
             stat, table, by_replica = [await runtime_api.ask_master(self._files.master, f"@!{old} {command}") for command in commands]
             if stat.startswith("# pxname"):  # it ends when its last session does

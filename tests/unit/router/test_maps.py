@@ -31,9 +31,20 @@ def test_what_is_new_comes_before_what_is_old_goes(tmp_path: Path) -> None:
     files = Files(str(tmp_path))
     there = {maps.MAINTENANCE: {"a": "60", "b": "5", "c": "1"}, maps.GUARD: {"x": "s"}}
     wanted = {**{name: {} for name in maps.NAMES}, maps.MAINTENANCE: {"a": "60", "b": "6", "d": "2"}}
-    lines = maps.commands(files, there, wanted)
+    coming, going = maps.commands(files, there, wanted)
     path = files.map(maps.MAINTENANCE)
-    assert lines == [f"add map {path} d 2", f"set map {path} b 6", f"del map {path} c", f"del map {files.map(maps.GUARD)} x"]
+    assert coming == [f"add map {path} d 2", f"set map {path} b 6"]
+    assert going == [f"del map {files.map(maps.GUARD)} x", f"del map {path} c"]
+
+
+def test_who_has_a_password_has_it_for_as_long_as_it_is_asked_for(tmp_path: Path) -> None:
+    files = Files(str(tmp_path))
+    nothing: maps.Maps = {name: {} for name in maps.NAMES}
+    guarded = {**nothing, maps.GUARD: {"a": "s"}, maps.CREDENTIAL: {"a/d": "1"}}
+    comes = [f"add map {files.map(maps.CREDENTIAL)} a/d 1", f"add map {files.map(maps.GUARD)} a s"]
+    goes = [f"del map {files.map(maps.GUARD)} a", f"del map {files.map(maps.CREDENTIAL)} a/d"]
+    assert maps.commands(files, nothing, guarded) == (comes, [])
+    assert maps.commands(files, guarded, nothing) == ([], goes)
 
 
 def test_what_the_proxy_shows_is_read_back() -> None:

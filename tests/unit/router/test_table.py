@@ -78,6 +78,7 @@ def test_what_the_proxy_could_not_take_is_left_out() -> None:
         Upstream(name="ok", address="example.com", port=80),
         Upstream(name="ok", address="fe80::1%eth0", port=80),
         Upstream(name="ok", address="10.0.0.2", port=0),
+        Upstream(name=UP.name, address="10.0.0.3", port=80),  # of one name there is one: HAProxy takes no configuration with two
     )
     found = table(route("a", 1, "A.x", "localhost", "sp ace", "-a.x", "x" * 64 + ".x", "a..x", "a.x\n", upstreams=(*bad, UP)))
     assert found.hosts("a") == ("a.x",)
