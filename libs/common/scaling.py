@@ -1,6 +1,6 @@
 """How many replicas an app is to have now: the user's own number, or the one that load decided on, within the policy's bounds. Pure."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from libs.common.clock import parse, rfc3339
 from libs.common.messages.api import Autoscale, Desired
@@ -21,8 +21,17 @@ def number(desired: Desired, scale: Scale | None, now: float) -> int:
 
 def counts(policy: Autoscale, scale: Scale) -> bool:
     """Whether it was made since the policy was switched on and a number set by hand; a decision to sleep, since the app was started."""
+    made = made_at(scale)
     moments = (policy.since, policy.awake_since if scale.replicas == 0 else None)
-    return all(parse(scale.at) > parse(moment) for moment in moments if moment is not None)
+    return made is not None and all(made > parse(moment) for moment in moments if moment is not None)
+
+
+def made_at(scale: Scale) -> datetime | None:
+    """When it was made; None where nobody can read that: it is somebody else's entry, and counts for nothing."""
+    try:
+        return parse(scale.at)
+    except ValueError:
+        return None
 
 
 def is_held(policy: Autoscale, now: float) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from time import monotonic, time
 
 import msgspec
@@ -25,7 +26,7 @@ from services.metrics.traffic import Inflow
 _LATE = 3
 """Turns without a look after which those before it say nothing."""
 _ME = "metrics"
-_DAY = 86_400.0
+_DAY = timedelta(days=1)
 
 logger = structlog.get_logger()
 
@@ -80,6 +81,7 @@ class Scaler:
             self._inflow.forget(key)
         else:
             self._alive.add(key)
+            self._gone.discard(key)
             if desired is not None and desired.autoscale is not None:
                 self.wishes[key] = desired
         if known is None or _awake_since(known) != _awake_since(self.wishes.get(key)):
@@ -88,8 +90,9 @@ class Scaler:
 
     def _tell_again(self) -> None:
         """What may not have been said before this process began, or while the bus was away."""
-        oldest = time() - _DAY
-        self._teller.note(scale for scale in self._scales.entries.values() if clock.parse(scale.at).timestamp() > oldest)
+        oldest = datetime.now(UTC) - _DAY
+        made = [(scale, scaling.made_at(scale)) for scale in self._scales.entries.values()]
+        self._teller.note(scale for scale, at in made if at is not None and at > oldest)
 
     async def _forget(self) -> None:
         """An app that is gone needs no number."""
@@ -120,8 +123,8 @@ class Scaler:
             self._inflow.keep(self._alive, monotonic())
         wall, due = time(), {}
         for app_id, wish in self.wishes.items():
-            current = scaling.number(wish, self._scales.entries.get(app_id), wall)
-            if _is_steady(wish) and current > 0:
+            current = self._number(wish, wall)
+            if current > 0:
                 due[app_id] = current
         self._apps = {app_id: self._apps.get(app_id) or _App(self._changed(app_id, wall), self._late) for app_id in due}
         looked = await self._observer.look_at(due.keys()) if due else None
@@ -132,18 +135,26 @@ class Scaler:
         for sample in self._sampler.take(*looked, now):
             samples[sample.app_id].append(sample)
         for app_id, current in due.items():
-            await self._decide(app_id, samples[app_id], current, now)
+            try:
+                await self._decide(app_id, samples[app_id], current, now)
+            except Exception:  # the others are decided on all the same
+                logger.exception("autoscale.app_failed", app_id=app_id)
+
+    def _number(self, wish: Desired, wall: float) -> int:
+        """How many it has now; 0 where nothing is to be decided."""
+        return scaling.number(wish, self._scales.entries.get(wish.app_id), wall) if _is_steady(wish) else 0
 
     def _changed(self, app_id: str, wall: float) -> float:
         """When the last decision was made, by the monotonic clock; one from the future was made now."""
         scale = self._scales.entries.get(app_id)
-        if scale is None or scale.by != _ME:
-            return float("-inf")
-        return monotonic() - max(0.0, wall - clock.parse(scale.at).timestamp())
+        at = scaling.made_at(scale) if scale is not None and scale.by == _ME else None
+        return float("-inf") if at is None else monotonic() - max(0.0, wall - at.timestamp())
 
     async def _decide(self, app_id: str, samples: Iterable[ReplicaSample], current: int, now: float) -> None:
         app, wish = self._apps.get(app_id), self.wishes.get(app_id)
         if app is None or wish is None or wish.current is None or (policy := wish.autoscale) is None:
+            return
+        if self._number(wish, time()) != current:
             return  # it changed while we looked
         passed = self._inflow.of(wish.app_id, now)
         served = [sample for sample in samples if sample.release == wish.current.number]
@@ -160,7 +171,7 @@ class Scaler:
     async def _write(self, wish: Desired, decision: Decision, current: int) -> None:
         """Whoever wrote since we read wins: our figures are from before."""
         before = self._scales.entries.get(wish.app_id)
-        at = scaling.later(clock.now(), *_moments(wish), before.at if before else None)
+        at = scaling.later(clock.now(), *_moments(wish), before.at if before and scaling.made_at(before) else None)
         scale = Scale(
             app_id=wish.app_id,
             replicas=decision.replicas,

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,9 +16,19 @@ from libs.common.messages.metrics import AutoscaleDecided
 from libs.common.messages.router import RESPONSE_BOUNDS, AppTraffic, Traffic
 from libs.common.messages.scale import Scale
 from libs.common.states import Intent
+from services.metrics.autoscale.scaler import Scaler
+from services.metrics.history.keeper import History
+from services.metrics.inventory import Found
+from services.metrics.latest import Latest
+from services.metrics.observe import Observer
+from services.metrics.settings import Settings
+from services.metrics.traffic import Inflow
+from tests.conftest import DOCKER_HOST
 from tests.integration.metrics.conftest import Make
 from tests.servers.nats import NatsServer
 from tests.stack.eventually import eventually
+
+RELEASE = Release(number=1, deployment_id="dep_1", image="web", image_id="sha256:1", port=8080, env="")
 
 
 class Ground:
@@ -32,9 +43,11 @@ class Ground:
         self._revision = 0
 
     async def want(self, **policy: float | None) -> None:
+        await self.wishes.put(self.app, self.wish(**policy))
+
+    def wish(self, **policy: float | None) -> Desired:
         self._revision += 1
-        release = Release(number=1, deployment_id="dep_1", image="web", image_id="sha256:1", port=8080, env="")
-        wish = Desired(
+        return Desired(
             app_id=self.app,
             project_id="prj_1",
             slug="demo",
@@ -43,14 +56,15 @@ class Ground:
             revision=self._revision,
             intent=Intent.RUNNING,
             autoscale=Autoscale(**{"max_replicas": 3, "scale_up_cooldown_seconds": 0, **policy}),  # type: ignore[arg-type]
-            current=release,
+            current=RELEASE,
         )
-        await self.wishes.put(self.app, wish)
+
+    def word(self, number: int, **counts: int) -> Traffic:
+        apps = (AppTraffic(app_id=self.app, **counts),) if counts else ()
+        return Traffic(router_id="rtr_1", at=clock.now(), interval_seconds=0.5, number=number, bounds=RESPONSE_BOUNDS, apps=apps)
 
     async def pass_on(self, number: int, **counts: int) -> None:
-        apps = (AppTraffic(app_id=self.app, **counts),) if counts else ()
-        word = Traffic(router_id="rtr_1", at=clock.now(), interval_seconds=0.5, number=number, bounds=RESPONSE_BOUNDS, apps=apps)
-        await self._router.broadcast(subjects.TRAFFIC, word)
+        await self._router.broadcast(subjects.TRAFFIC, self.word(number, **counts))
 
     @contextlib.asynccontextmanager
     async def passing(self, **counts: int) -> AsyncIterator[None]:
@@ -133,3 +147,53 @@ async def test_nothing_is_decided_from_what_is_not_known_and_a_wake_wins(make: M
         again = await ground.decides(0)
         assert again.number == slept.number + 2
         assert clock.parse(again.at) > clock.parse(woken.at)
+
+
+async def test_an_entry_of_a_time_that_nobody_can_read_counts_for_nothing(make: Make, ground: Ground) -> None:
+    """It ends nothing, and the next decision takes its place."""
+    await ground.scales.swap(ground.app, Scale(app_id=ground.app, replicas=2, at="yesterday", by="metrics"), 0)
+    station = await make()
+    await station.run(ground.app, "while :; do :; done")
+    await ground.want(target_cpu_percent=20)
+    assert (await ground.decides(3)).number > 1
+
+
+class Between(Observer):
+    """Something happens while it looks."""
+
+    happens: Callable[[], None] = staticmethod(lambda: None)
+
+    async def look_at(self, app_ids: Collection[str]) -> Found | None:
+        found = await super().look_at(app_ids)
+        self.happens()
+        return found
+
+
+async def test_an_app_that_is_deployed_while_it_is_looked_at_is_let_be(nats_server: NatsServer, ground: Ground, tmp_path: Path) -> None:
+    bus = await Bus.connect(nats_server.url, "metrics")
+    settings = Settings(home=str(tmp_path), instance=ids.new("t"), nats_url=nats_server.url, docker_host=DOCKER_HOST)
+    history, inflow = History(tmp_path / "history.db", 30.0), Inflow(60.0)
+    observer = Between(settings, bus, Latest("", 30.0), history, inflow)
+    scaler = Scaler(bus, observer, inflow, 60.0)
+    wish = ground.wish(min_replicas=0, idle_timeout_seconds=0)
+
+    def take(desired: Desired) -> None:
+        scaler._take(ground.app, msgspec.Raw(msgspec.json.encode(desired)))
+
+    try:
+        await observer.beat()
+        inflow.take(msgspec.json.encode(ground.word(1)))
+        take(wish)
+        await scaler.turn()
+        observer.happens = lambda: take(msgspec.structs.replace(wish, candidate=RELEASE))
+        await scaler.turn()
+        assert await ground.scales.get(ground.app) is None
+        observer.happens = lambda: None
+        take(wish)
+        for _ in range(2):
+            await scaler.turn()
+        await ground.decides(0)
+    finally:
+        observer.close()
+        history.close()
+        await bus.close()
