@@ -55,9 +55,11 @@ async def serve(settings: Settings, bus: Bus) -> None:
     announcer = Announcer(bus, me.router_id)
     drains = Drains(table=table, files=files, applier=applier, announcer=announcer)
     listed = asyncio.Event()
-    reporter = Reporter(bus=bus, router_id=me.router_id, table=table, files=files, applier=applier, seconds=settings.scale_seconds)
-    proxy = Proxy(settings=settings, files=files, table=table, haproxy=process, applier=applier, listed=listed)
     waker = Waker(bus, table, name=_waker_name(me), seconds=settings.router_wake_seconds)
+    reporter = Reporter(
+        bus=bus, router_id=me.router_id, table=table, files=files, applier=applier, waker=waker, seconds=settings.scale_seconds
+    )
+    proxy = Proxy(settings=settings, files=files, table=table, haproxy=process, applier=applier, listed=listed)
     router = Router(table=table, proxy=proxy, applier=applier, announcer=announcer, drains=drains, waker=waker)
     await proxy.introduce()
     routes = Mirror(

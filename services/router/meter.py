@@ -86,7 +86,8 @@ def _between(before: Counts | None, now: Counts) -> Counts:
         return now
     answers = tuple(_less(new, old) for new, old in zip(now.answers, before.answers, strict=True))
     old_over = before.over or (0,) * len(now.over)
-    over = tuple(_around(new, old) for new, old in zip(now.over, old_over, strict=True))
+    # A worker that a reload replaced clears its table of what no connection holds.
+    over = tuple(_around(new, old) for new, old in zip(now.over, old_over, strict=False))
     return Counts(answers=answers, open=now.open, over=over)
 
 

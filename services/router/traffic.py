@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 
 import msgspec
@@ -16,6 +16,7 @@ from services.router.apply import Applier
 from services.router.files import Files
 from services.router.meter import Counts, Meter, read, with_open
 from services.router.table import Table
+from services.router.waker import Waker
 
 _STAT = "show stat -1 2 -1"
 """The rows of backends alone."""
@@ -44,15 +45,17 @@ def parts(router_id: str, number: int, seconds: float, apps: Sequence[AppTraffic
 class Reporter:
     """What could not be said is said with the next word: counters are compared with those that were told of last."""
 
-    def __init__(self, *, bus: Bus, router_id: str, table: Table, files: Files, applier: Applier, seconds: float) -> None:
+    def __init__(self, *, bus: Bus, router_id: str, table: Table, files: Files, applier: Applier, waker: Waker, seconds: float) -> None:
         self._bus = bus
         self._router_id = router_id
         self._table = table
         self._files = files
         self._applier = applier
+        self._waker = waker
         self._seconds = seconds
         self._meter = Meter()
         self._told = monotonic()
+        self._told_placed: Counter[str] = Counter()
         self._number = 0
 
     async def run(self, serving: asyncio.Event) -> None:
@@ -70,18 +73,22 @@ class Reporter:
 
     async def _say(self) -> None:
         workers, now = await self._look(), monotonic()
-        passed = self._meter.passed(workers)
+        passed, placed = self._meter.passed(workers), self._waker.placed.copy()
         self._number += 1
-        words = parts(self._router_id, self._number, round(now - self._told, 3), self._of_apps(passed))
+        words = parts(self._router_id, self._number, round(now - self._told, 3), self._of_apps(passed, placed - self._told_placed))
         for word in words:
             await self._bus.broadcast(subjects.TRAFFIC, word)
             # What is said is said: should the bus go before the rest, that is lost, but nothing counts twice.
             self._meter.keep(workers)
-            self._told = now
+            self._told, self._told_placed = now, placed
 
-    def _of_apps(self, passed: dict[int, AppTraffic]) -> list[AppTraffic]:
+    def _of_apps(self, passed: dict[int, AppTraffic], placed: Mapping[str, int]) -> list[AppTraffic]:
         apps = {slot: app_id for app_id, slot in self._table.slots.items()}
-        return [msgspec.structs.replace(each, app_id=apps[slot]) for slot, each in passed.items() if slot in apps]
+        found = {apps[slot]: msgspec.structs.replace(each, app_id=apps[slot]) for slot, each in passed.items() if slot in apps}
+        for app_id, count in placed.items():
+            known = found.get(app_id, AppTraffic(app_id=app_id))
+            found[app_id] = msgspec.structs.replace(known, requests=known.requests + count)
+        return list(found.values())
 
     async def _look(self) -> dict[int, dict[int, Counts]]:
         """Every worker's counters, those of before a reload too, by process id."""

@@ -19,9 +19,9 @@ local function ask(question, seconds)
 end
 
 -- A router that starts anew is asked again, as often as `tries` says; the app may have come up without it.
-local function hold(txn, tries)
+local function hold(txn, tries, more)
     local backend = txn:get_var("txn.backend")
-    local question = backend .. " " .. txn:get_var("txn.host")
+    local question = backend .. " " .. txn:get_var("txn.host") .. more
     local deadline = core.now().sec + HELD_SECONDS
     local refused = 0
     while true do
@@ -55,12 +55,12 @@ local function note(txn, line)
 end
 
 core.register_action("wake", { "http-req" }, function(txn)
-    note(txn, hold(txn, TRIES))
+    note(txn, hold(txn, TRIES, ""))
 end)
 
 -- For a worker that a reload replaced, whose servers are those of before. Without a router it has no others.
 core.register_action("place", { "http-req" }, function(txn)
-    local line = hold(txn, 1)
+    local line = hold(txn, 1, " place")
     if line ~= "away" then
         note(txn, line)
     end

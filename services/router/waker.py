@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import msgspec
@@ -29,6 +29,9 @@ logger = structlog.get_logger()
 class Waker:
     """Speaks with `waker.lua` in the proxy, one connection a held request: a backend's name and the host come in, a line goes out.
 
+    `place` behind them is said by a worker that a reload replaced, of an app that is awake: `placed` counts these requests, by app, for the
+    worker sends them on by address, and its statistics do not say whose they were.
+
     `ready ADDRESS PORT NAME`: that replica takes requests; `failed`: the app was started and none does; `paused`: they stand still;
     `late`: `seconds` are over, or too many wait. A worker of the proxy that a reload replaced asks for every request: it goes where we say.
     """
@@ -42,6 +45,7 @@ class Waker:
         self._applied: dict[str, int] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
         self.problem = ""
+        self.placed: Counter[str] = Counter()
 
     async def serve(self) -> None:
         """Listen for ever; another router that has our name still is waited for."""
@@ -86,8 +90,11 @@ class Waker:
         with contextlib.suppress(OSError, ValueError):  # the proxy went, or somebody said something that is no line
             async with asyncio.timeout(_LINE_SECONDS):
                 line = await reader.readline()
-            backend, _, host = line.decode().strip().partition(" ")
-            writer.write(f"{await self._hold(backend, host)}\n".encode())
+            backend, host, more = [*line.decode().split(), "", "", ""][:3]
+            word = await self._hold(backend, host)
+            if more and word.startswith("ready ") and (app_id := self._table.app_of(render.slot_of(backend))):
+                self.placed[app_id] += 1
+            writer.write(f"{word}\n".encode())
             await writer.drain()
         writer.close()
 

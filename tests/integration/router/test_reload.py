@@ -57,8 +57,11 @@ async def test_what_is_held_while_the_proxy_reloads_is_answered(stack: Stack, re
 
 
 async def test_an_open_connection_follows_what_came_after_a_reload(stack: Stack, replicas: list[Replica]) -> None:
-    stack.set(router_backends="4")
+    stack.set(router_backends="4", scale_seconds="0.5")
+    heard, metrics = Heard(), await Bus.connect(stack.nats.url, "metrics")
+    await metrics.listen(subjects.TRAFFIC, heard.take)
     await stack.start()
+    await until(lambda: heard.words)
     old, new, other = replicas
     apps = moved, paused, gone = new_app(), new_app(), new_app()
     for app in apps:
@@ -80,5 +83,7 @@ async def test_an_open_connection_follows_what_came_after_a_reload(stack: Stack,
     await stack.route(new_app(), new.upstream())  # it has the backend now
     await old.stop()
     assert (await ask(moved))[1]["name"] == new.name
+    await until(lambda: heard.requests(moved) == 2)
+    await metrics.close()
     assert (await ask(paused))[1]["code"] == "app_paused"
     assert (await ask(gone))[1]["code"] == "app_not_running"

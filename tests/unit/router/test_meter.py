@@ -68,6 +68,7 @@ def test_the_first_look_shows_what_is_open_and_the_next_what_passed() -> None:
             AppTraffic(app_id="", requests=2, status_2xx=2, times=(1, 1)),
         ),
         ({7: {0: counts(9)}}, {7: {0: counts(9, 3, 0)}}, AppTraffic(app_id="", times=(3, 0))),  # its entry came between two questions
+        ({7: {0: counts(9, 9, 9)}}, {7: {0: counts(10)}}, AppTraffic(app_id="", requests=1, status_2xx=1)),  # its entry went: a reload
     ],
 )
 def test_what_passed(before: dict[int, dict[int, Counts]], now: dict[int, dict[int, Counts]], expected: AppTraffic) -> None:
