@@ -16,6 +16,7 @@ from libs.common.states import ReplicaState
 from services.runtime import facts, spec
 from services.runtime.candidate import announce_live, fail_candidate, probe_proxy
 from services.runtime.deaths import Deaths
+from services.runtime.limits import update_limits
 from services.runtime.liveness import probe_replica
 from services.runtime.networks import PoolExhausted
 from services.runtime.reconcile import App, Do
@@ -208,20 +209,6 @@ async def keep_running(app: App, step: KeepRunning) -> None:
         app.vanish(step.container)
         return
     app.view.change(step.container, policy=KEPT)
-
-
-async def update_limits(app: App, step: UpdateLimits) -> None:
-    try:
-        await containers.update(app.world.engine, step.container, cpu=step.limits.cpu or 0, memory=step.limits.memory or 0)
-    except NotFound:
-        app.vanish(step.container)
-        return
-    except EngineError as error:
-        # The engine refuses a limit below what is in use: the next container gets it.
-        logger.warning("runtime.limits_refused", container=step.container, error=str(error))
-        if (replica := app.view.replicas.get(step.container)) is not None:
-            app.teller.tell(facts.limits_refused(app.desired, replica, str(error)))
-    app.view.change(step.container, limits=step.limits)
 
 
 async def pause_replica(app: App, step: PauseReplica) -> None:

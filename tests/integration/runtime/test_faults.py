@@ -216,6 +216,18 @@ async def test_limits_change_live(stack: Stack) -> None:
     assert host["CpuQuota"] == 50_000
 
 
+async def test_a_limit_that_the_engine_refuses_does_not_keep_the_other_from_it(stack: Stack) -> None:
+    """No engine takes 4 MB."""
+    app_id = await live(stack)
+    [listed] = await stack.containers(app_id)
+    before = stack.engine.api.inspect_container(listed.id)["HostConfig"]["Memory"]
+    await stack.want(app_id, limits=Limits(cpu=0.5, memory=4))
+    await stack.settled(app_id)
+    assert "memory" in str((await stack.wait_said(app_id, "LimitsRefused"))[0].data["message"]).lower()
+    host = stack.engine.api.inspect_container(listed.id)["HostConfig"]
+    assert (host["CpuQuota"], host["Memory"]) == (50_000, before)
+
+
 async def test_logs_of_the_living_and_the_dead_without_secrets(stack: Stack) -> None:
     app_id = stack.new_app()
     say = ("-c", "echo hello $API_TOKEN; exec sleep 1000")
