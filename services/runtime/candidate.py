@@ -78,13 +78,13 @@ async def fail_candidate(app: App, step: FailCandidate) -> None:
     release = app.release(step.release)
     if release is None:
         return
-    app.view.failed[step.release] = await _failure(app, step, release)
+    why = app.view.failed[release.deployment_id] = await _failure(app, step, release)
     app.wake()
-    await app.teller.tell(facts.failed(app.desired.app_id, release, app.view.failed[step.release]))
+    await app.teller.tell(facts.failed(app.desired.app_id, release, why))
 
 
 async def _failure(app: App, step: FailCandidate, release: Release) -> Failure:
-    evidence = await _evidence(app, step)
+    evidence = await _evidence(app, step, release)
     base = failure("deploying", step.code, step.message, evidence=evidence)
     replica = app.view.replicas.get(step.container)
     if replica is None:
@@ -98,9 +98,9 @@ async def _failure(app: App, step: FailCandidate, release: Release) -> Failure:
     return base
 
 
-async def _evidence(app: App, step: FailCandidate) -> tuple[str, ...]:
+async def _evidence(app: App, step: FailCandidate, release: Release) -> tuple[str, ...]:
     newest = max(
-        (replica for replica in app.view.replicas.values() if replica.key.release == step.release),
+        (replica for replica in app.view.replicas.values() if replica.deployment_id == release.deployment_id),
         key=lambda replica: (replica.id == step.container, replica.key),
         default=None,
     )

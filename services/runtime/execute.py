@@ -183,7 +183,7 @@ async def start_replica(app: App, step: StartReplica) -> None:
 
 async def _not_started(app: App, replica: Replica, message: str) -> None:
     """A candidate fails of it, what serves is made anew. A network that somebody removed is nobody's fault: it is made anew, too."""
-    candidate = app.desired.candidate is not None and replica.key.release == app.desired.candidate.number
+    candidate = app.is_candidate(replica.id)
     no_network = _NO_NETWORK.search(message) is not None
     tries = app.view.deaths.get(replica.key, Deaths()).row
     if candidate and not (no_network and tries < _NETWORK_TRIES):

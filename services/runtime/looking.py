@@ -42,7 +42,7 @@ def look(desired: Desired, view: View, runs: Runs, world: World, *, busy: bool) 
 def has_route(desired: Desired, view: View) -> bool:
     """The candidate gets new requests: its time for an answer through the proxy runs."""
     candidate = desired.candidate
-    if candidate is None or candidate.number in view.failed or view.route is None:
+    if candidate is None or candidate.deployment_id in view.failed or view.route is None:
         return False
     names = {replica.upstream for replica in view.replicas.values() if replica.deployment_id == candidate.deployment_id}
     return any(upstream.name in names and upstream.draining_since is None for upstream in view.route.upstreams)

@@ -109,8 +109,6 @@ def _bring_up(target: Target, seen: Seen, now: Now) -> list[Step]:
 def _create(key: Key, seen: Seen, now: Now) -> list[Step]:
     if not seen.network:
         return []
-    if any(replica.key == key for replica in seen.replicas):
-        return [Wait(0, f"a container of another deployment has the name of {key}")]
     return _after_pause(key, seen, now) or [CreateReplica(key)]
 
 

@@ -58,7 +58,7 @@ class App:
     def want(self, desired: Desired) -> None:
         """Take a newer wish."""
         self.desired = desired
-        candidate = desired.candidate.number if desired.candidate else None
+        candidate = desired.candidate.deployment_id if desired.candidate else None
         if candidate != self.view.candidate:
             self.view.new_candidate(candidate, self.world.clock.seconds())
         self.view.deaths = {key: deaths for key, deaths in self.view.deaths.items() if self.release(key.release) is not None}
@@ -72,6 +72,11 @@ class App:
     def release(self, number: int) -> Release | None:
         """Return the release of that number, if it is wanted still."""
         return next((r for r in (self.desired.candidate, self.desired.current) if r is not None and r.number == number), None)
+
+    def wants(self, replica: Replica) -> bool:
+        """Its release is wanted still."""
+        release = self.release(replica.key.release)
+        return release is not None and release.deployment_id == replica.deployment_id
 
     def mark(self, name: str) -> None:
         """Note when a phase of the candidate ended."""
@@ -278,7 +283,7 @@ class App:
         candidate = self.desired.candidate
         if candidate is not None and candidate.number in self.view.said_live:
             self.teller.tell(facts.live(self.desired.app_id, candidate, self.view.marks), again=True)
-        if candidate is not None and (failure := self.view.failed.get(candidate.number)):
+        if candidate is not None and (failure := self.view.failed.get(candidate.deployment_id)):
             self.teller.tell(facts.failed(self.desired.app_id, candidate, failure), again=True)
         self.runs.say_again()
         self.wake()

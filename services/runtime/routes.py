@@ -131,7 +131,7 @@ def _fronts(replica: Replica, seen: Seen) -> bool:
 def _serves(replica: Replica, seen: Seen) -> bool:
     """It gets new requests now, and may go on until something better is there."""
     fit = replica.serves and replica.health != Health.STARTING
-    return fit and replica.key.release not in seen.failed and _fronts(replica, seen)
+    return fit and replica.deployment_id not in seen.failed and _fronts(replica, seen)
 
 
 def _upstreams(seen: Seen, targets: tuple[Target, ...], now: Now) -> tuple[Upstream, ...]:
@@ -158,7 +158,7 @@ def _drains(replica: Replica, seen: Seen) -> bool:
     return (
         (replica.running or replica.paused)
         and replica.health != Health.STARTING
-        and replica.key.release not in seen.failed
+        and replica.deployment_id not in seen.failed
         and seen.upstream(replica) is not None
     )
 

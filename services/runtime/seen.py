@@ -30,12 +30,12 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """`route` is the last one written, `stored` says that the bucket has it.
 
-    `failed`, `proved` (answered through the proxy) and `said_live` hold numbers of releases; `routed_since` is when the candidate
-    got the route; times are of the engine's clock. `may_remove`: the bus is there and `desired` is complete. `busy`: work on
-    containers is under way. `last_in_project`: no other app that is wanted uses the project's network. `count`: how many replicas are to
-    run now, 0: the app sleeps; None: as many as `desired` says. `purged` are the volumes whose data is gone; of those in `swept` the
-    copies before that one are. `runners` are the containers of runs and of the release command, `ended` the ids of those whose
-    end was seen.
+    `failed` holds deployments, `proved` (answered through the proxy) and `said_live` numbers of releases; `routed_since` is when the
+    candidate got the route; times are of the engine's clock. `may_remove`: the bus is there, `desired` is complete, and nobody else acts.
+    `busy`: work on containers is under way. `last_in_project`: no other app that is wanted uses the project's network. `count`: how many
+    replicas are to run now, 0: the app sleeps; None: as many as `desired` says. `purged` are the volumes whose data is gone; of those in
+    `swept` the copies before that one are. `runners` are the containers of runs and of the release command, `ended` the ids of those
+    whose end was seen.
     """
 
     network: bool = True
@@ -44,7 +44,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     stored: bool = True
     routers: tuple[Router, ...] = ()
     routerless_since: float | None = None
-    failed: frozenset[int] = frozenset()
+    failed: frozenset[str] = frozenset()
     proved: frozenset[int] = frozenset()
     said_live: frozenset[int] = frozenset()
     routed_since: float | None = None

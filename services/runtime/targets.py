@@ -9,6 +9,9 @@ from services.runtime.runs.errand import is_prepared
 from services.runtime.seen import Seen
 from services.runtime.volumes.mounting import writes
 
+_BESIDE = 1_000
+"""Added to a count of restarts that another deployment has: it is reached by no restart of what is there."""
+
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A generation that is to run. `candidate`: it has not been said to be live. `frozen`: its containers are to be paused.
@@ -40,7 +43,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 def pending(desired: Desired, seen: Seen) -> Release | None:
     """Return the candidate while it has not failed."""
     candidate = desired.candidate
-    return None if candidate is None or candidate.number in seen.failed else candidate
+    return None if candidate is None or candidate.deployment_id in seen.failed else candidate
 
 
 def targets_of(desired: Desired, seen: Seen) -> tuple[Target, ...]:
@@ -57,31 +60,44 @@ def targets_of(desired: Desired, seen: Seen) -> tuple[Target, ...]:
     candidate, current = pending(desired, seen), desired.current
     if candidate is not None and is_prepared(candidate, seen.replicas, seen.ended):
         live = candidate.number in seen.said_live
-        found.append(_target(desired, count, candidate, desired.restart, candidate=not live))
+        found.append(_target(desired, count, candidate, _generation(candidate, seen, desired.restart), candidate=not live))
         if live or (current is not None and _collide(candidate, current) and (seen.may_remove or not _is_there(current, seen))):
             return tuple(found)
     if current is not None and desired.intent != Intent.STOPPED:
         # While a candidate comes up, what serves is not restarted: the candidate replaces it anyway.
         restart = _newest(current, seen, desired.restart) if candidate is not None else desired.restart
-        target = _target(desired, count, current, restart, candidate=False)
+        target = _target(desired, count, current, _generation(current, seen, restart), candidate=False)
         found.append(msgspec.structs.replace(target, frozen=desired.intent == Intent.PAUSED, asleep=count == 0))
     return tuple(found)
 
 
-def _target(desired: Desired, count: int, release: Release, restart: int, *, candidate: bool) -> Target:
+def _target(desired: Desired, count: int, release: Release, generation: Generation, *, candidate: bool) -> Target:
     """A candidate comes up and proves itself though the app sleeps. Where a volume has one writer, that is `web`."""
     alone = bool(writes(release.volumes))
     return Target(
         release=release,
-        generation=Generation(release.number, restart),
+        generation=generation,
         count=1 if alone else max(count, 1),
         candidate=candidate,
         beside={} if alone else {process: desired.size_of(process).replicas for process in sorted(release.processes)},
     )
 
 
+def _generation(release: Release, seen: Seen, restart: int) -> Generation:
+    """The release's generation of that count of restarts; another one while that has containers of another deployment.
+
+    A database that was put back may give the number of a release again: who had it first serves until those beside it are up. What was
+    made beside stays, until a restart.
+    """
+    of_number = [replica for replica in seen.replicas if replica.key.release == release.number]
+    strange = {replica.key.restart for replica in of_number if replica.deployment_id != release.deployment_id}
+    own = {replica.key.restart for replica in of_number if replica.deployment_id == release.deployment_id and not replica.leaving}
+    free = [beside for time in range(len(of_number) + 1) if (beside := restart + time * _BESIDE) not in strange]
+    return Generation(release.number, next((beside for beside in free if beside in own), free[0]))
+
+
 def _is_there(release: Release, seen: Seen) -> bool:
-    return any(replica.key.release == release.number for replica in seen.replicas)
+    return any(replica.deployment_id == release.deployment_id for replica in seen.replicas)
 
 
 def _collide(one: Release, other: Release) -> bool:
@@ -105,7 +121,7 @@ def making_way(targets: tuple[Target, ...], seen: Seen) -> list[Replica]:
 
 
 def _newest(release: Release, seen: Seen, otherwise: int) -> int:
-    restarts = [replica.key.restart for replica in seen.replicas if replica.key.release == release.number and not replica.leaving]
+    restarts = [one.key.restart for one in seen.replicas if one.deployment_id == release.deployment_id and not one.leaving]
     return max(restarts, default=otherwise)
 
 

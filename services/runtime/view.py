@@ -13,15 +13,18 @@ from services.runtime.seen import Trouble
 
 
 class View:
-    """`route` is the last one that was written. What is kept by release number is about the candidate alone; `marks` are its phases."""
+    """`route` is the last one that was written. `candidate` is a deployment, as are the keys of `failed`.
+
+    What is kept by release number is about the candidate alone; `marks` are its phases.
+    """
 
     def __init__(self) -> None:
         self.replicas: dict[str, Replica] = {}
         self.deaths: dict[Key, Deaths] = {}
         self.route: Route | None = None
-        self.candidate: int | None = None
+        self.candidate: str | None = None
         self.proxy_error = ""
-        self.failed: dict[int, Failure] = {}
+        self.failed: dict[str, Failure] = {}
         self.proved: set[int] = set()
         self.said_live: set[int] = set()
         self.marks: dict[str, float] = {}
@@ -42,9 +45,9 @@ class View:
         self.replicas[container_id] = new
         return new
 
-    def new_candidate(self, number: int | None, now: float) -> None:
+    def new_candidate(self, deployment_id: str | None, now: float) -> None:
         """Another release is the candidate, or none is: what is known of the last one has had its use."""
-        self.candidate = number
+        self.candidate = deployment_id
         self.failed = {}
         self.proved = set()
         self.said_live = set()

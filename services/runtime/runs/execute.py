@@ -39,6 +39,8 @@ async def create_runner(app: App, step: CreateRunner) -> None:
         _refuse(app, errand, "internal_error", str(error))
         return
     address = app.world.networks.take(app.desired.project_id)
+    if address is None and not app.world.networks.has(app.desired.project_id):
+        return  # it went meanwhile: the plan makes it again
     if address is None:
         _refuse(app, errand, "network_exhausted", "Every address of the project's network is taken.")
         return
@@ -49,7 +51,8 @@ async def create_runner(app: App, step: CreateRunner) -> None:
 
 
 async def _create(app: App, errand: Errand, release: Release, env: dict[str, str], address: str) -> None:
-    wanted = container_spec(app.desired, release, errand, env=env, address=address, place=app.world.place)
+    desired = app.desired  # another may be wanted once it is made
+    wanted = container_spec(desired, release, errand, env=env, address=address, place=app.world.place)
     try:
         container_id = await containers.create(app.world.engine, wanted)
     except Conflict:
@@ -57,12 +60,12 @@ async def _create(app: App, errand: Errand, release: Release, env: dict[str, str
     except ImageMissing as error:
         _refuse(app, errand, "image_not_found", f"The image is not on this machine any more: {error}")
     except NotFound:
-        app.world.networks.forget(app.desired.project_id)
+        app.world.networks.forget(desired.project_id)
     except EngineError as error:
         _refuse(app, errand, "container_start_failed", f"The engine did not create the container: {error}")
     else:
         app.world.late.forget(errand.id)
-        rank = app.desired.epoch, app.desired.revision
+        rank = desired.epoch, desired.revision
         app.runs.runners[container_id] = Runner(
             id=container_id,
             name=wanted.name,
@@ -71,7 +74,7 @@ async def _create(app: App, errand: Errand, release: Release, env: dict[str, str
             address=address,
             state=ReplicaState.CREATED,
             rank=rank,
-            copies=mounting.copies_of(app.desired, release),
+            copies=mounting.copies_of(desired, release),
             secret=release.env_secret,
         )
 
@@ -157,15 +160,20 @@ def _end_candidate(app: App, errand: Errand, runner: Runner, evidence: tuple[str
         return
     _, message, _ = facts.why(errand, runner, evidence)
     hint = None if not_executed(evidence) is None else "Correct release_command, then deploy again: the image has no such program."
-    _fail_candidate(app, f"The release command did not succeed. {message}", evidence, hint, {"exit_code": runner.exit_code})
+    _fail_candidate(
+        app, errand, f"The release command did not succeed. {message}", evidence, hint=hint, data={"exit_code": runner.exit_code}
+    )
 
 
-def _fail_candidate(app: App, message: str, evidence: tuple[str, ...], hint: str | None, data: dict[str, object]) -> None:
+def _fail_candidate(
+    app: App, errand: Errand, message: str, evidence: tuple[str, ...], *, hint: str | None, data: dict[str, object]
+) -> None:
+    """Of the release whose command it was, if that is the candidate still."""
     candidate = app.desired.candidate
-    if candidate is None:
+    if candidate is None or candidate.deployment_id != errand.id:
         return
     why = failure("deploying", "release_command_failed", message, evidence=evidence, hint=hint, data=data)
-    app.view.failed[candidate.number] = why
+    app.view.failed[candidate.deployment_id] = why
     app.teller.tell(app_facts.failed(app.desired.app_id, candidate, why))
 
 
@@ -173,7 +181,7 @@ def _refuse(app: App, errand: Errand, code: str, message: str) -> None:
     """It cannot run."""
     if errand.candidate:
         app.runs.ended[errand.id] = None
-        _fail_candidate(app, f"The release command did not run. {message}", (), None, {})
+        _fail_candidate(app, errand, f"The release command did not run. {message}", (), hint=None, data={})
     else:
         app.runs.end(facts.refused(app.desired.app_id, errand, code, message))
     app.wake()

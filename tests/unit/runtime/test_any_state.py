@@ -78,7 +78,7 @@ class World:
                 self.look(said_live=self.view.said_live | {number})
                 self.wish = changed(self.wish, current=self.wish.candidate, candidate=None, revision=self.wish.revision + 1)
             case steps.FailCandidate(release=number):
-                self.look(failed=self.view.failed | {number})
+                self.look(failed=self.view.failed | {f"dep_{number}"})
                 self.failed = True
             case steps.KeepRunning(container=container):
                 self.change(container, policy="unless-stopped")
@@ -135,8 +135,8 @@ class World:
 
     def works(self) -> bool:
         """Somebody of the current release does the work of `worker`."""
-        number = self.wish.current.number if self.wish.current else None
-        return any(one.key.process == "worker" and one.key.release == number and self.is_fit(one) for one in self.view.replicas)
+        current = self.wish.current.deployment_id if self.wish.current else None
+        return any(one.key.process == "worker" and one.deployment_id == current and self.is_fit(one) for one in self.view.replicas)
 
     def keeps_some(self) -> bool:
         return self.wish.intent == Intent.RUNNING and self.view.count != 0 and not self.alone
@@ -163,6 +163,8 @@ def replicas(draw: st.DrawFn, key: Key, fields: dict[str, Any]) -> Replica:
     resting = state == ReplicaState.EXITED and key.is_web and draw(st.booleans())
     leaving = draw(st.integers(0, 5)) == 0
     name = f"old{KEYS.index(key):02}" * 4
+    if draw(st.integers(0, 5)) == 0:
+        fields = {**fields, "deployment_id": "dep_before"}
     return made(key, name, state=state, health=health, policy=policy, resting=resting, leaving=leaving, **fields)
 
 

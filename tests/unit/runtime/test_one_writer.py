@@ -30,7 +30,7 @@ SERVING = desired(current=release(1))
 SECOND = desired(current=release(1), candidate=release(2))
 SERVES = route(upstream(ONE))
 DRAINS, NOTHING = (msgspec.structs.replace(one, asleep=True) for one in (route(upstream(ONE, drained_ago=1)), route()))
-FAILED: dict[str, Any] = {"failed": frozenset({2})}
+FAILED: dict[str, Any] = {"failed": frozenset({"dep_2"})}
 DEAD: dict[str, Any] = {"state": ReplicaState.EXITED, "exit_code": 1}
 STARTING: dict[str, Any] = {"health": Health.STARTING}
 CREATED: dict[str, Any] = {"state": ReplicaState.CREATED, "health": Health.STARTING, "up_since": None, "starts": 0}
@@ -133,7 +133,7 @@ def _after(wish: Desired, view: Seen, step: object, *, fails: bool) -> tuple[Des
         case Retire(container=container):
             del known[container]
         case FailCandidate(release=number):
-            return changed(wish, candidate=None), msgspec.structs.replace(view, failed=frozenset({number}))
+            return changed(wish, candidate=None), msgspec.structs.replace(view, failed=frozenset({f"dep_{number}"}))
         case PublishRoute(route=published):
             routers = (Router(id="rtr_1", revision=published.revision, sessions={up.name: 0 for up in published.upstreams}),)
             return wish, msgspec.structs.replace(view, route=published, routers=routers)

@@ -73,10 +73,10 @@ NEW = fresh(1, **STARTING)
         (desired(current=release(2)), seen(replica(2), route=SWITCHED), ["PublishRoute"]),
         # Failures: the old one is routed and stays.
         (SECOND, seen(ONE, fresh(2, **DEAD), route=OLD_SERVES), ["FailCandidate"]),
-        (SECOND, seen(ONE, fresh(2, **DEAD), route=OLD_SERVES, failed=frozenset({2})), ["Retire"]),
+        (SECOND, seen(ONE, fresh(2, **DEAD), route=OLD_SERVES, failed=frozenset({"dep_2"})), ["Retire"]),
         (SECOND, seen(ONE, fresh(2, **{**CREATED, "start_error": "no such file"}), route=OLD_SERVES), ["FailCandidate"]),
         (SECOND, seen(ONE, route=OLD_SERVES, trouble=Trouble(release=2, code="image_not_found", message="gone")), ["FailCandidate"]),
-        (SECOND, seen(ONE, TWO, route=SWITCHED, failed=frozenset({2})), ["PublishRoute"]),
+        (SECOND, seen(ONE, TWO, route=SWITCHED, failed=frozenset({"dep_2"})), ["PublishRoute"]),
         (SECOND, seen(ONE, TWO, route=SWITCHED, routed_since=NOW.engine - 91), ["FailCandidate"]),
         (SECOND, seen(ONE, fresh(2, **{**DEAD, "exit_code": 137}), route=OLD_SERVES), ["StartReplica"]),
         (SECOND, seen(ONE, fresh(2, **{**DEAD, "exit_code": 137, "starts": 2}), route=OLD_SERVES), ["FailCandidate"]),
@@ -107,8 +107,8 @@ NEW = fresh(1, **STARTING)
         # Paused, while what serves is no release that is wanted.
         (changed(SERVING, intent=Intent.PAUSED), seen(ONE, TWO, route=route(upstream(TWO))), ["PauseReplica", "PublishRoute"]),
         # A database that was put back gives a number again: who had it first is not taken for the candidate, and goes.
-        (SECOND, seen(STRANGE, route=route(upstream(STRANGE))), ["CreateReplica"]),
-        (SECOND, seen(ONE, STRANGE, route=SWITCHED, proved=frozenset({2})), ["PublishRoute", "Retire"]),
+        (SECOND, seen(STRANGE, route=route(upstream(STRANGE))), ["CreateReplica", "CreateReplica"]),
+        (SECOND, seen(ONE, STRANGE, route=SWITCHED, proved=frozenset({2})), ["CreateReplica", "PublishRoute", "Retire"]),
         # Delete, in mid-deploy too.
         (changed(SECOND, intent=Intent.DELETED), seen(ONE, TWO, route=OLD_SERVES), ["PublishRoute"]),
         (changed(SECOND, intent=Intent.DELETED), seen(ONE, TWO, route=route(hosts=())), ["Retire", "Retire"]),
@@ -156,7 +156,7 @@ def test_the_switch_lists_the_new_and_drains_the_old() -> None:
 
 
 def test_a_failed_candidate_gives_the_route_back_and_keeps_no_session() -> None:
-    assert published(SECOND, seen(ONE, TWO, route=SWITCHED, failed=frozenset({2}))) == [(ONE.upstream, False)]
+    assert published(SECOND, seen(ONE, TWO, route=SWITCHED, failed=frozenset({"dep_2"}))) == [(ONE.upstream, False)]
 
 
 def test_a_dead_replica_leaves_the_route_and_the_living_stay() -> None:
@@ -178,7 +178,7 @@ def test_the_revision_is_above_all_that_is_known() -> None:
 
 
 def test_with_a_candidate_dead_before_it_is_live_the_old_one_takes_over_again() -> None:
-    view = seen(ONE, fresh(2, **DEAD), route=SWITCHED, failed=frozenset({2}))
+    view = seen(ONE, fresh(2, **DEAD), route=SWITCHED, failed=frozenset({"dep_2"}))
     assert published(SECOND, view) == [(ONE.upstream, False)]
 
 
@@ -237,6 +237,30 @@ def test_while_a_candidate_comes_up_the_old_one_is_healed_where_it_is() -> None:
     wish = changed(SECOND, restart=1)
     created = [step.key for step in steps(wish, seen(ONE, route=OLD_SERVES)) if isinstance(step, CreateReplica)]
     assert created == [Key(2, 1, 0)]
+
+
+def test_who_has_the_candidates_number_serves_until_the_candidate_is_up_beside_it() -> None:
+    """The database was put back to before the first deploy: nothing else serves."""
+    strange = replica(1, id="strange" * 2, deployment_id="dep_before")
+    made = replica(1, restart=1_000, policy="no")
+    due = steps(FIRST, seen(strange, route=route(upstream(strange))))
+    assert [step for step in due if not isinstance(step, Wait)] == [CreateReplica(made.key)]
+    assert published(FIRST, seen(strange, made, route=route(upstream(strange)))) == [(made.upstream, False), (strange.upstream, True)]
+    switched = route(upstream(made), upstream(strange, drained_ago=31))
+    view = seen(strange, made, route=switched, said_live=frozenset({1}))
+    assert names(FIRST, view) == ["KeepRunning", "Retire"]
+    # It stays where it came up, until it is restarted.
+    kept = replica(1, restart=1_000)
+    assert names(SERVING, seen(kept, route=route(upstream(kept)), **DONE)) == []
+    again = steps(changed(SERVING, restart=1), seen(kept, route=route(upstream(kept))))
+    assert [step for step in again if isinstance(step, CreateReplica)] == [CreateReplica(Key(1, 1, 0))]
+
+
+def test_who_has_the_candidates_number_goes_on_when_the_candidate_fails() -> None:
+    dead = fresh(2, restart=1_000, **DEAD)
+    view = seen(STRANGE, dead, route=route(upstream(STRANGE)), failed=frozenset({"dep_2"}))
+    assert names(SECOND, view) == ["CreateReplica", "Retire"]
+    assert Retire(dead.id) in steps(SECOND, view)
 
 
 def test_without_any_router_for_long_a_stop_is_settled_all_the_same() -> None:

@@ -74,7 +74,7 @@ def test_a_stopped_app_without_network_gets_one_for_its_run() -> None:
         (seen(runners=(runner("dep_2", ReplicaState.EXITED),), ended=frozenset({"dep_2"})), ["CreateReplica"]),
         # A process that forgot all finds replicas of it: the command has ended well.
         (seen(replica(2), runners=(runner("dep_2", ReplicaState.EXITED),)), []),
-        (seen(runners=(runner("dep_2", ReplicaState.EXITED),), ended=frozenset({"dep_2"}), failed=frozenset({2})), []),
+        (seen(runners=(runner("dep_2", ReplicaState.EXITED),), ended=frozenset({"dep_2"}), failed=frozenset({"dep_2"})), []),
     ],
 )
 def test_a_release_command_comes_before_the_first_replica(view: Any, expected: list[str]) -> None:
