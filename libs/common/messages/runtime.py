@@ -223,7 +223,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """What runs, as wishes that would leave it as it is; one for each app that has a container, by id. `more`: others come after these.
 
     Read from the containers alone. `hosts` are empty and no candidate is told: what comes up beside the newest healthy generation is
-    left out, but a wish is never older than a container of the app. An app whose containers cannot be read back is not in it.
+    left out, but a wish is never older than a container of the app. An app of whose newest healthy generation no container can be read
+    back is not in it.
     """
 
     apps: tuple[Desired, ...]

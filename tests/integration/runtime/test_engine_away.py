@@ -102,7 +102,7 @@ async def test_a_container_that_is_stuck_in_the_engine_holds_up_its_app_alone(st
     await live(stack)
     assert [one.id for one in await stack.containers(app_id)] == [container.id]
     await answers(stack, app_id)
-    wire.stick_at(b"")
+    wire.stick_at()
     await stack.settled(app_id, 90)  # a look may be under way that waits ten seconds in vain; the next comes thirty later
     assert len(await stack.containers(app_id)) == 2
     await wire.cut()

@@ -1,5 +1,6 @@
 """What runs, read back from containers alone: a lost database is made from it."""
 
+import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
@@ -25,6 +26,8 @@ from services.runtime.settings import Settings
 from services.runtime.world import World
 from tests import images
 from tests.conftest import DOCKER_HOST
+from tests.integration.runtime.stack import PATIENT
+from tests.integration.runtime.wire import Wire
 
 PROJECT = ids.new("prj")
 
@@ -100,6 +103,28 @@ async def test_a_wish_is_as_late_as_the_latest_container_and_has_what_the_procfi
     assert (found.current.number, found.current.processes) == (1, release.processes)
     assert (found.current.procfile, found.current.image_port) == (procfile, 80)
     assert (found.replicas, found.processes) == (1, {"worker": Size(replicas=2), "mail": Size(replicas=0)})
+
+
+async def test_a_container_that_is_stuck_in_the_engine_costs_no_other_its_place(place: Place, home: Path) -> None:
+    """The engine lists it, and does not answer what is asked about it."""
+    two, alone, well = sorted(ids.new("app") for _ in range(3))
+    for app_id, slot in ((two, 0), (two, 1), (alone, 0), (well, 0)):
+        await place.make(wish(1, app_id), place.release(1), Key(1, 0, slot))
+    listed = await containers.list_ours(place.world.engine, place.world.place.instance)
+    stuck = [one.id for one in listed if one.name.endswith("-1") or spec.app_of(one) == alone]
+    wire = Wire(home / "engine.sock")
+    await wire.mend()
+    wire.stick_at(*(f"/containers/{container_id}/json".encode() for container_id in stuck))
+    engine, place.world.engine = place.world.engine, await Engine.open(wire.url)
+    try:
+        async with asyncio.timeout(PATIENT):
+            found = await inventory(place.world)
+    finally:
+        await wire.cut()
+        place.world.engine.close()
+        place.world.engine = engine
+    assert {one.app_id: one.replicas for one in found.apps} == {two: 2, well: 1}
+    assert not found.more
 
 
 async def test_more_apps_than_a_message_takes_come_in_parts(place: Place) -> None:

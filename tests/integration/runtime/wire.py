@@ -15,8 +15,11 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._last_words = b""
-        self._stuck = b""
+        self._stuck: tuple[bytes, ...] = ()
         self.is_cut = asyncio.Event()
+        self._held: tuple[bytes, ...] = ()
+        self._gates: list[asyncio.Event] = []
+        self.holds = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -40,28 +43,47 @@ class Wire:
         """Cut it, once, as soon as the engine has been told these words, before it can answer."""
         self._last_words = words
 
-    def stick_at(self, words: bytes) -> None:
-        """The engine hears nothing more over a connection with these words, and says nothing; empty: all is heard from now on."""
+    def stick_at(self, *words: bytes) -> None:
+        """The engine hears nothing more over a connection with any of these words, and says nothing; none: all is heard from now on."""
         self._stuck = words
+
+    def hold_at(self, *words: bytes) -> None:
+        """The engine does what it is asked with any of these words, and its answers wait for `let_go`; `holds` says that one does."""
+        self._held = words
+        self.holds.clear()
+
+    def let_go(self) -> None:
+        self._held = ()
+        for gate in self._gates:
+            gate.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_unix_connection(ENGINE)
         both = {writer, far_writer}
         self._open |= both
+        gate = asyncio.Event()
+        gate.set()
+        self._gates.append(gate)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass(reader, far_writer, is_asking=True))
-                group.create_task(self._pass(far_reader, writer, is_asking=False))
+                group.create_task(self._pass(reader, far_writer, gate, is_asking=True))
+                group.create_task(self._pass(far_reader, writer, gate, is_asking=False))
         finally:
+            self._gates.remove(gate)
             self._open -= both
             for one in both:
                 one.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_asking: bool) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event, *, is_asking: bool) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
-                if is_asking and self._stuck and self._stuck in data:
+                if is_asking and any(words in data for words in self._stuck):
                     continue
+                if is_asking and any(words in data for words in self._held):
+                    gate.clear()
+                if not is_asking and not gate.is_set():
+                    self.holds.set()
+                    await gate.wait()
                 writer.write(data)
                 await writer.drain()
                 if is_asking and self._last_words and self._last_words in data:
