@@ -82,7 +82,8 @@ async def _run(world: World, fleet: Fleet, lease: Lease) -> None:
             tasks.create_task(mirror.run())
         for mirror in mirrors:
             await mirror.listed.wait()
-        tasks.create_task(lease.hold(fleet.start, fleet.stop))
+        world.sure = lease.sure
+        tasks.create_task(lease.hold(fleet.start, fleet.stop, fleet.wake_all))
         while True:
             await lease.until(held=True)
             await _answer_while(lease, world.bus, fleet)

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 import structlog
@@ -13,6 +14,7 @@ import structlog
 from libs.common import ids, subjects
 from libs.common.bucket import Bucket, Conflict
 from libs.common.bus import Bus, BusAway
+from libs.common.streams import LEASE_SECONDS
 
 REFRESH_SECONDS = 3.0
 _LOCK_SECONDS = 0.25
@@ -30,7 +32,8 @@ class RuntimeLease(msgspec.Struct, frozen=True, kw_only=True):
 class Lease:
     """`hold` calls `gained` when this process may act and `lost` when it may not any more.
 
-    A bus that is away changes nothing: what runs is healed on. Only somebody else's name in the entry ends it.
+    A bus that is away ends nothing: what runs is healed on. Only somebody else's name in the entry does. But who could not renew it in
+    its time is not `sure` that nobody else acts, until it is renewed; then `sure_again` is called.
     """
 
     def __init__(self, bus: Bus, folder: Path, engine_id: str) -> None:
@@ -40,12 +43,21 @@ class Lease:
         self._mine = RuntimeLease(instance_id=instance_id(folder))
         self.held = False
         self._changed = asyncio.Condition()
+        self._until = 0.0
+        self._again = asyncio.Event()
+        bus.reconnected.append(self._again.set)
 
-    async def hold(self, gained: Callable[[], None], lost: Callable[[], None]) -> None:
+    def sure(self) -> bool:
+        """Nobody else acts: the entry has not ended of age since it was renewed."""
+        return monotonic() < self._until
+
+    async def hold(self, gained: Callable[[], None], lost: Callable[[], None], sure_again: Callable[[], None]) -> None:
         """Keep the lease, or wait for it, for ever."""
         with await _locked(self._folder / "lock"):
             while True:
+                self._again.clear()
                 with contextlib.suppress(BusAway):
+                    was_sure = self.sure()
                     held = await self._refresh()
                     if held != self.held:
                         logger.info("runtime.lease", held=held)
@@ -53,7 +65,11 @@ class Lease:
                         async with self._changed:
                             self.held = held
                             self._changed.notify_all()
-                await asyncio.sleep(REFRESH_SECONDS if self.held else REFRESH_SECONDS / 3)
+                    elif held and not was_sure:
+                        sure_again()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(REFRESH_SECONDS if self.held else REFRESH_SECONDS / 3):
+                        await self._again.wait()
 
     async def until(self, *, held: bool) -> None:
         """Wait until it is held, or until it is not."""
@@ -72,11 +88,14 @@ class Lease:
             logger.error("runtime.lease_unread", error=str(error))  # noqa: TRY400 - no bug of ours
             return False
         if found is not None and found[0].instance_id != self._mine.instance_id:
+            self._until = 0.0
             return False
+        asked = monotonic()
         try:
             await self._bucket.swap(self._key, self._mine, found[1] if found else 0)
         except Conflict:
             return False  # somebody was quicker; the next look says who
+        self._until = asked + LEASE_SECONDS
         return True
 
 

@@ -25,7 +25,7 @@ def look(desired: Desired, view: View, runs: Runs, world: World, *, busy: bool) 
         routed_since=view.routed_since,
         trouble=view.trouble,
         retry_at={key: deaths.retry_at for key, deaths in view.deaths.items()},
-        may_remove=world.wants.complete and world.bus.connected,
+        may_remove=world.wants.complete and world.bus.connected and world.sure(),
         busy=busy,
         last_in_project=world.wants.last_in_project(desired),
         said_settled=view.said_settled,

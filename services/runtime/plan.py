@@ -195,7 +195,7 @@ def _retire(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now)
     if not extra:
         return []
     if not seen.may_remove:
-        return [Wait(0, "desired is not complete: nothing is removed")]
+        return [Wait(0, "desired is not complete, or the lease not sure: nothing is removed")]
     # Until the API has taken notice that the candidate is live, the release before it could still be wanted back.
     undecided = (
         desired.current.number if desired.current and desired.intent != Intent.STOPPED and pending(desired, seen) and targets else None

@@ -1,6 +1,7 @@
 """What all apps share: the bus, the engine, the other apps' claims. Wired once in `__main__`."""
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 
 import msgspec
@@ -42,7 +43,7 @@ class LeaseSeen(RouterLease, frozen=True, kw_only=True):
 class World:
     """Shared by the apps of one runtime. `_fleet` in `__main__` fills in the mirrors and networks. `late`: runs stopped for their time.
 
-    `filling`: copies of volumes that a restore has not filled yet.
+    `filling`: copies of volumes that a restore has not filled yet. `sure` says whether nobody else can act on this engine.
     """
 
     def __init__(self, settings: Settings, bus: Bus, engine: Engine, node: str) -> None:
@@ -62,6 +63,7 @@ class World:
         self.lease_mirror: Mirror[LeaseSeen]
         self.scale_mirror: Mirror[Scale]
         self.routerless_since: float | None = None
+        self.sure: Callable[[], bool] = lambda: True
         # A stop may take ten seconds: the engine's threads are there for others, too.
         self.stops = asyncio.Semaphore(_MOST_STOPS)
         self.carriers: set[str] = set()

@@ -1,19 +1,21 @@
 """Who acts on the engine, when the lease changes hands."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from libs.common import subjects
 from libs.common.bucket import Bucket
-from libs.common.bus import NoAnswer
+from libs.common.bus import Bus, NoAnswer
 from libs.common.engine import containers
+from services.runtime import lease
 from services.runtime.lease import RuntimeLease
+from tests.integration.router.stack import until
 from tests.integration.runtime.stack import Stack
 from tests.integration.runtime.test_faults import answers, live
 from tests.integration.runtime.test_misfits import pings
-
-pytestmark = pytest.mark.long
+from tests.servers.nats import NatsServer
 
 
 async def is_silent(stack: Stack, app_id: str) -> None:
@@ -26,6 +28,7 @@ async def is_silent(stack: Stack, app_id: str) -> None:
                 return
 
 
+@pytest.mark.long
 async def test_who_lost_the_lease_does_and_answers_nothing_until_it_is_back(stack: Stack) -> None:
     app_id = await live(stack)
     leases = Bucket(stack.bus, subjects.LEASES, RuntimeLease)
@@ -42,3 +45,26 @@ async def test_who_lost_the_lease_does_and_answers_nothing_until_it_is_back(stac
     await leases.delete(mine)
     await answers(stack, app_id)
     assert (await stack.logs(app_id)).unknown_replica is False
+
+
+async def test_who_could_not_renew_the_lease_in_its_time_is_not_sure_until_it_is_renewed(
+    home: Path, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 2.0)
+    monkeypatch.setattr(lease, "REFRESH_SECONDS", 0.2)
+    own = await Bus.connect(nats_server.url, "runtime")
+    held = lease.Lease(own, home, "engine")
+    again = asyncio.Event()
+    task = asyncio.create_task(held.hold(lambda: None, lambda: None, again.set))
+    await held.until(held=True)
+    await until(held.sure)
+    nats_server.kill()
+    await until(lambda: not held.sure())
+    assert held.held
+    assert not again.is_set()
+    nats_server.start()
+    nats_server.ensure()
+    await until(again.is_set)
+    assert held.held
+    task.cancel()
+    await own.close()
