@@ -244,12 +244,19 @@ def _settle(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now)
     if desired.candidate is not None or seen.busy or seen.said_settled == done:
         return []
     wanted = [(target, target.places(awake=True)) for target in targets]
-    running = [one for target, keys in wanted for key, one in members(target, seen).items() if key in keys and is_healthy(one, seen)]
+    running = [
+        one for target, keys in wanted for key, one in members(target, seen).items() if key in keys and _is_as_wanted(one, target, seen)
+    ]
     if len(running) < sum(len(keys) for _, keys in wanted):
         return []
     if not seen.applied(now):
         return [Wait(now.engine + 1, "routers apply the route")]
     return [AnnounceSettled(desired.epoch, desired.revision, len(running))]
+
+
+def _is_as_wanted(replica: Replica, target: Target, seen: Seen) -> bool:
+    """Of what stands still, as it is to, nobody learns how it is."""
+    return is_healthy(replica, seen) or (target.frozen and replica.paused)
 
 
 def _delete(desired: Desired, seen: Seen, now: Now) -> list[Step]:

@@ -4,7 +4,7 @@ from libs.common.messages.api import Desired
 from libs.common.messages.runtime import Route, Upstream
 from libs.common.states import Intent, ReplicaState
 from services.runtime.plan import plan
-from services.runtime.replica import Replica
+from services.runtime.replica import Health, Replica
 from services.runtime.seen import Seen
 from services.runtime.steps import PublishRoute
 from tests.unit.runtime.cases import NOW, changed, desired, fresh, names, release, replica, route, seen, upstream
@@ -39,6 +39,12 @@ def test_the_route_comes_first() -> None:
 def test_then_it_is_frozen_and_settled() -> None:
     assert names(WISH, seen(replica(1), route=at_rest(upstream(replica(1), 0)))) == ["PauseReplica"]
     assert names(WISH, seen(frozen(), route=at_rest(upstream(frozen(), 0)))) == ["AnnounceSettled"]
+
+
+def test_what_was_sick_is_paused_as_well_as_another() -> None:
+    sick = replica(1, state=ReplicaState.PAUSED, health=Health.UNHEALTHY)
+    assert names(WISH, seen(sick, route=at_rest())) == ["AnnounceSettled"]
+    assert names(WISH, seen(replica(1, state=ReplicaState.PAUSED, health=Health.UNSEEN), route=at_rest())) == ["AnnounceSettled"]
 
 
 def test_unpause_thaws_and_routes_at_once() -> None:
