@@ -84,6 +84,8 @@ async def create_replica(app: App, step: CreateReplica) -> None:
         await _trouble(app, release, "internal_error", str(error))
         return
     address = app.world.networks.take(app.desired.project_id)
+    if address is None and not app.world.networks.has(app.desired.project_id):
+        return  # it went meanwhile: the plan makes it again
     if address is None:
         await _trouble(app, release, "network_exhausted", "Every address of the project's network is taken.")
         return
@@ -208,7 +210,7 @@ async def keep_running(app: App, step: KeepRunning) -> None:
     except NotFound:
         app.vanish(step.container)
         return
-    app.view.change(step.container, policy=KEPT)
+    await app.refresh(step.container)
 
 
 async def pause_replica(app: App, step: PauseReplica) -> None:

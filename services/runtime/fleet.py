@@ -28,7 +28,7 @@ class Fleet:
         self.world = world
         self.apps: dict[str, App] = {}
         self.active = False
-        self.lookout = Lookout(world, handlers, apps=self.apps, app_for=self._app_for, on_back=self._want_all)
+        self.lookout = Lookout(world, handlers, apps=self.apps, app_for=self._app_for, on_back=self._want_all, on_seen=self._want_seen)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._own: list[asyncio.Task[None]] = []
         self._routers: set[str] = set()
@@ -43,6 +43,7 @@ class Fleet:
     def stop(self) -> None:
         """Somebody else acts now: drop everything at once."""
         self.active = False
+        self.lookout.reset()
         for task in [*self._own, *self._tasks.values()]:
             task.cancel()
         self._own, self._tasks = [], {}
@@ -52,6 +53,10 @@ class Fleet:
     def _want_all(self) -> None:
         self._want_each(list(self.world.wants.entries.values()))
         self.wake_all()
+
+    def _want_seen(self, app_id: str) -> None:
+        if (desired := self.world.wants.entries.get(app_id)) is not None:
+            self._want_each([desired])
 
     def _want_each(self, wanted: Iterable[Desired]) -> None:
         """A bug about one app must not keep the others from theirs: it is told, and the next tick tries again."""
@@ -74,7 +79,7 @@ class Fleet:
         app = self._app(desired)
         if (app.desired.epoch, app.desired.revision) != (desired.epoch, desired.revision):
             app.want(desired)
-        if desired.app_id in self.lookout.unseen and desired.app_id not in self._tasks:
+        if not self.lookout.has_seen(desired.app_id) and desired.app_id not in self._tasks:
             return  # some of its containers are not known yet: at a later look they are
         if desired.app_id not in self._tasks:
             self._tasks[desired.app_id] = asyncio.create_task(app.run(), name=desired.app_id)

@@ -66,6 +66,11 @@ def on_scale(fleet: Fleet, key: str, _entry: object) -> None:
     fleet.wake(key)
 
 
+def on_create(lookout: Lookout, app: App, event: EngineEvent) -> None:
+    """A container that no job of ours is making: another runtime acts on this engine, or one did that was killed."""
+    lookout.meet(app, event)
+
+
 def on_change(lookout: Lookout, app: App, event: EngineEvent) -> None:
     """It started or was paused: a look says what that means. Our own job on it looks by itself."""
     if not app.working_on(event.container_id):
@@ -109,6 +114,7 @@ BUCKETS: Mapping[str, Callable[[Fleet, str, object], None]] = {
     subjects.SCALE: on_scale,
 }
 ENGINE_EVENTS: Mapping[str, EngineHandler] = {
+    "create": on_create,
     "start": on_change,
     "die": on_die,
     "pause": on_change,

@@ -27,6 +27,7 @@ async def update_limits(app: App, step: UpdateLimits) -> None:
         logger.warning("runtime.limits_refused", container=step.container, error=why)
         app.teller.tell(facts.limits_refused(app.desired, replica, why))
     app.view.change(step.container, limits=step.limits)
+    await app.refresh(step.container)
 
 
 async def _refusal(app: App, container_id: str, *, cpu: float | None = None, memory: int | None = None) -> str:

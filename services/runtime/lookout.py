@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 import structlog
@@ -12,16 +13,22 @@ from libs.common.engine import containers, events, origin
 from libs.common.engine.containers import ContainerListed
 from libs.common.engine.errors import EngineAway, EngineError, NotFound
 from libs.common.engine.events import EngineEvent
+from libs.common.states import ReplicaState
 from services.runtime import facts, spec
 from services.runtime.reconcile import App
 from services.runtime.runs.container import runner_of
 from services.runtime.runs.runner import Runner
+from services.runtime.runs.steps import CreateRunner
+from services.runtime.steps import CreateReplica, Step
 from services.runtime.teller import Teller
 from services.runtime.world import World
 
 _OPEN_SECONDS = 10.0
 _LOOK_SECONDS = 10.0
 """For the containers of one app."""
+_LOOKS = 16
+_PATIENT_SECONDS = 1.0
+"""For all apps; at whichever is not seen by then it is looked on while the others have their turns."""
 _RETRY_SECONDS = 0.5
 _NOT_ASKED = "it was not asked yet"
 
@@ -34,7 +41,7 @@ class Lookout:
 
     `unseen`: apps with a container that the engine did not tell about when it was asked, and why. The others are not to wait for it.
     `app_for` gives the app of an id, None when it is not wanted any more; `on_back` is called each time when the engine answers
-    again and all was listed.
+    again and all was listed, `on_seen` for an app that is seen later than the others.
     """
 
     def __init__(
@@ -45,12 +52,17 @@ class Lookout:
         apps: Mapping[str, App],
         app_for: Callable[[str], App | None],
         on_back: Callable[[], None],
+        on_seen: Callable[[str], None],
     ) -> None:
         self._world = world
         self._handlers = handlers
         self._apps = apps
         self._app_for = app_for
         self._on_back = on_back
+        self._on_seen = on_seen
+        self._looks: set[asyncio.Task[None]] = set()
+        self._late: set[str] = set()
+        self._places = asyncio.Semaphore(_LOOKS)
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._tellers: dict[str, Teller] = {}
         self.strays: dict[str, list[ContainerListed]] = {}
@@ -59,9 +71,15 @@ class Lookout:
         self.trouble = _NOT_ASKED
 
     def reset(self) -> None:
-        """Nothing is known any more."""
+        """Nothing is known any more, and nothing is asked."""
+        for look in self._looks:
+            look.cancel()
         self.strays = {}
         self.trouble = _NOT_ASKED
+
+    def has_seen(self, app_id: str) -> bool:
+        """All of its containers that were listed last are known."""
+        return app_id not in self.unseen and app_id not in self._late
 
     def addresses(self) -> set[str]:
         """Return those of containers that no app has in its view: nobody's, and what the engine lists and does not tell about."""
@@ -111,9 +129,36 @@ class Lookout:
         self.strays = {app_id: entries for app_id, entries in found.items() if app_id not in wanted}
         self._tell_strays()
         self.unseen = {app_id: why for app_id, why in self.unseen.items() if app_id in wanted}
-        self._listed_alone = {app_id: entries for app_id, entries in self._listed_alone.items() if app_id in wanted}
-        for app_id in wanted:
-            await self._try_to_look_at(app_id, found.get(app_id, []), before)
+        self._listed_alone = {app_id: found.get(app_id, []) for app_id in wanted}
+        await self._look_at_each(wanted, before)
+
+    async def _look_at_each(self, wanted: list[str], before: set[str]) -> None:
+        """Look at all at once, and wait a moment for it. Raises `EngineAway`."""
+        away = self._world.clock.away
+        looks = {
+            asyncio.create_task(self._try_to_look_at(app_id, self._listed_alone[app_id], before, away=away)): app_id for app_id in wanted
+        }
+        if not looks:
+            return
+        self._looks |= looks.keys()
+        for look in looks:
+            look.add_done_callback(self._looks.discard)
+        done, slow = await asyncio.wait(looks, timeout=_PATIENT_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+        for look in slow:
+            self._late.add(looks[look])
+            look.add_done_callback(partial(self._seen_late, looks[look]))
+        for error in [look.exception() for look in done]:
+            if error is not None:
+                raise error
+
+    def _seen_late(self, app_id: str, look: asyncio.Task[None]) -> None:
+        self._late.discard(app_id)
+        if look.cancelled():
+            return
+        if (error := look.exception()) is not None:
+            logger.info("runtime.look_waits", error=str(error))  # the next list tells
+        elif app_id not in self.unseen:
+            self._on_seen(app_id)
 
     def _tell_strays(self) -> None:
         if self._world.wants.complete:
@@ -128,35 +173,34 @@ class Lookout:
             teller.forget()
         self._tell_strays()
 
-    async def _try_to_look_at(self, app_id: str, listed: list[ContainerListed], before: set[str]) -> None:
+    async def _try_to_look_at(self, app_id: str, listed: list[ContainerListed], before: set[str], *, away: bool) -> None:
         """A container may be stuck in the engine, which then answers all questions but those about it."""
         try:
-            async with asyncio.timeout(_LOOK_SECONDS):
+            async with self._places, asyncio.timeout(_LOOK_SECONDS):
                 if (app := self._app_for(app_id)) is not None:  # it may have gone while another was looked at
-                    await self._look_at(app, listed, before)
+                    await self._look_at(app, listed, before, away=away)
         except (EngineAway, EngineError, TimeoutError, msgspec.ValidationError) as error:
             await self._world.engine.ping()
             self.unseen[app_id] = str(error) or "the engine does not tell about a container of it"
-            self._listed_alone[app_id] = listed
             logger.error("runtime.unseen", app_id=app_id, error=self.unseen[app_id])  # noqa: TRY400 - no bug of ours
         else:
             self.unseen.pop(app_id, None)
             self._listed_alone.pop(app_id, None)
 
-    async def _look_at(self, app: App, listed: list[ContainerListed], before: set[str]) -> None:
+    async def _look_at(self, app: App, listed: list[ContainerListed], before: set[str], *, away: bool) -> None:
         missing = (before & (app.view.replicas.keys() | app.runs.runners.keys())) - {entry.id for entry in listed}
         for container_id in missing:
             if not app.working_on(container_id):
                 app.vanish(container_id)
         for entry in listed:
             known = app.view.replicas.get(entry.id)
-            same = known is not None and known.state == entry.state and known.started_at is not None and not self._world.clock.away
+            same = known is not None and known.state == entry.state and known.started_at is not None and not away
             if app.working_on(entry.id):
                 continue
             if (runner := runner_of(entry)) is not None:
                 await self._look_at_runner(app, app.runs.runners.get(entry.id), runner)
             elif not same:
-                await self._inspect(app, entry)
+                await self._inspect(app, entry, away=away)
             elif known is not None and known.running and known.address and known.address not in entry.addresses:
                 app.replace(known, f"it was taken out of its network: {known.address} is not its address any more")
 
@@ -164,21 +208,26 @@ class Lookout:
         if known is not None and known.state == listed.state and known.started_at is not None:
             return
         try:
-            app.runs.merge(listed, await containers.inspect(self._world.engine, listed.id))
+            seen = await containers.inspect(self._world.engine, listed.id)
         except NotFound:
             app.vanish(listed.id)
+        else:
+            if known is not None and listed.id not in app.runs.runners:
+                return  # it was removed while the engine told about it
+            app.runs.merge(listed, seen)
         app.wake()
 
-    async def _inspect(self, app: App, entry: ContainerListed) -> None:
-        away = self._world.clock.away
-        replica = spec.replica_of(entry)
+    async def _inspect(self, app: App, entry: ContainerListed, *, away: bool) -> None:
+        replica, is_new = spec.replica_of(entry), entry.id not in app.view.replicas
         try:
             seen = await containers.inspect(self._world.engine, entry.id)
         except NotFound:
             return
         known = app.view.replicas.get(entry.id)
+        if app.working_on(entry.id) or (known is None and not is_new):
+            return  # a job of ours began meanwhile, which looks by itself, or has removed it
         if replica is not None:
-            if known is None and app.release(replica.key.release) is None:
+            if known is None and not app.wants(replica):
                 await self._learn_secrets(app, entry)
             app.take_in(replica, seen)
         if known is not None and known.running and away:
@@ -196,6 +245,24 @@ class Lookout:
         if app is not None and handler is not None:
             handler(self, app, event)
 
+    def meet(self, app: App, event: EngineEvent) -> None:
+        """Learn of a container that was just made, unless a job of ours makes it and will tell."""
+        made = ContainerListed(
+            id=event.container_id, name="", labels=event.attributes, state=ReplicaState.CREATED, image_id="", address=None
+        )
+        if (making := _making(made)) is None or app.has_job(making) or made.id in app.view.replicas or made.id in app.runs.runners:
+            return
+        look = asyncio.create_task(self._meet(app, made.id))
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+
+    async def _meet(self, app: App, container_id: str) -> None:
+        try:
+            listed = await containers.list_ours(self._world.engine, self._world.place.instance, container_ids=[container_id])
+            await self._look_at(app, listed, set(), away=False)
+        except (EngineAway, EngineError, msgspec.ValidationError) as error:
+            logger.info("runtime.look_waits", error=str(error))  # the next list tells
+
     def refresh(self, app: App, container_id: str) -> None:
         """Look at one container soon, after the look at it that is under way."""
         if container_id not in app.view.replicas and container_id not in app.runs.runners:
@@ -211,3 +278,11 @@ class Lookout:
             await app.refresh(container_id)
         except (EngineAway, EngineError) as error:
             logger.info("runtime.look_waits", error=str(error))  # the next list tells
+
+
+def _making(made: ContainerListed) -> Step | None:
+    """The step that makes such a container; None when no step does."""
+    if (replica := spec.replica_of(made)) is not None:
+        return CreateReplica(replica.key)
+    runner = runner_of(made)
+    return CreateRunner(runner.errand) if runner is not None else None

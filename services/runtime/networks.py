@@ -19,7 +19,10 @@ class PoolExhausted(EngineError):
 
 
 class Networks:
-    """Knows the networks of this installation. `in_use` tells which addresses containers have or routes name."""
+    """Knows the networks of this installation. `in_use` tells which addresses containers have or routes name.
+
+    `_known` is another dict after each change.
+    """
 
     def __init__(self, engine: Engine, *, instance: str, pool: str, released: Released, in_use: Callable[[], set[str]]) -> None:
         self._engine = engine
@@ -33,7 +36,11 @@ class Networks:
 
     async def load(self) -> None:
         """Learn which projects have a network."""
-        found = await networks.list_all(self._engine)
+        while True:
+            known = self._known
+            found = await networks.list_all(self._engine)
+            if self._known is known:
+                break  # else one was made or removed while the engine listed
         ours = [network for network in found if network.labels.get("dockup.instance") == self._instance]
         self._known = {network.labels[networks.PROJECT_LABEL]: network for network in ours if networks.PROJECT_LABEL in network.labels}
 
@@ -42,7 +49,7 @@ class Networks:
 
     def forget(self, project_id: str) -> None:
         """The engine says that it is not there."""
-        self._known.pop(project_id, None)
+        self._known = {project: network for project, network in self._known.items() if project != project_id}
 
     async def ensure(self, project_id: str) -> None:
         """Make the project's network if it is missing. `PoolExhausted`: there is no subnet for it."""
@@ -50,7 +57,8 @@ class Networks:
             if project_id in self._known:
                 return
             name = network_name(self._instance, project_id)
-            self._known[project_id] = await self._make(name, {networks.PROJECT_LABEL: project_id})
+            made = await self._make(name, {networks.PROJECT_LABEL: project_id})
+            self._known = {**self._known, project_id: made}
 
     async def apart(self, name: str, labels: dict[str, str]) -> NetworkSeen:
         """Make a network of no project, which leads nowhere but to the host. `PoolExhausted`."""
@@ -75,10 +83,10 @@ class Networks:
                 await networks.remove(self._engine, network.id)
             except Conflict:
                 return  # somebody else's container is in it: it stays, and does no harm
-            del self._known[project_id]
+            self.forget(project_id)
 
     def take(self, project_id: str) -> str | None:
-        """Reserve an address for a new replica, until `keep` or `give_back`; None: all are taken."""
+        """Reserve an address for a new replica, until `settle`; None: all are taken, or the network went."""
         network = self._known.get(project_id)
         if network is None:
             return None

@@ -253,6 +253,10 @@ class App:
         """A job of ours changes this container right now and will look at it itself."""
         return f"container {container_id}" in self._jobs
 
+    def has_job(self, step: Step) -> bool:
+        """A step on the same thing is under way."""
+        return step.job in self._jobs
+
     def take_in(self, replica: Replica, seen: ContainerSeen) -> None:
         """Learn of a container that the list showed."""
         if replica.id not in self.view.replicas:

@@ -101,6 +101,6 @@ async def test_an_app_may_go_while_another_is_looked_at(tmp_path: Path, bus: Bus
         fleet.forget(second.app_id)
         return found
 
-    lookout = Lookout(world, {}, apps=fleet.apps, app_for=app_for, on_back=lambda: None)
+    lookout = Lookout(world, {}, apps=fleet.apps, app_for=app_for, on_back=lambda: None, on_seen=lambda _app_id: None)
     await lookout.look()
     assert list(fleet.apps) == [first.app_id]
