@@ -12,17 +12,18 @@ logger = structlog.get_logger()
 
 
 async def update_limits(app: App, step: UpdateLimits) -> None:
-    """Each by itself: where the engine refuses one, the other is changed all the same."""
+    cpu, memory = step.limits.cpu or 0, step.limits.memory or 0
     try:
-        refusals = [
-            await _refusal(app, step.container, cpu=step.limits.cpu or 0),
-            await _refusal(app, step.container, memory=step.limits.memory or 0),
-        ]
+        why = await _refusal(app, step.container, cpu=cpu, memory=memory)
+        if why:  # of one of them, perhaps: the other is changed all the same
+            each = [await _refusal(app, step.container, cpu=cpu), await _refusal(app, step.container, memory=memory)]
+            why = "; ".join(filter(None, each))
     except NotFound:
         app.vanish(step.container)
         return
-    why = "; ".join(filter(None, refusals))
-    if why and (replica := app.view.replicas.get(step.container)) is not None:
+    replica = app.view.replicas.get(step.container)
+    # Others may be wanted by now, which nobody has refused.
+    if why and replica is not None and app.desired.size_of(replica.key.process).limits == step.limits:
         # The engine refuses a limit below what is in use: the next container gets it.
         logger.warning("runtime.limits_refused", container=step.container, error=why)
         app.teller.tell(facts.limits_refused(app.desired, replica, why))

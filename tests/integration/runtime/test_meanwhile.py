@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
+from nats.aio.msg import Msg
 
 from libs.common import ids, subjects
 from libs.common.bucket import Bucket
@@ -25,7 +26,7 @@ from services.runtime.replica import Key, Replica
 from services.runtime.runs.container import container_spec
 from services.runtime.runs.errand import errands
 from services.runtime.settings import Settings
-from services.runtime.steps import AnnounceAhead, Retire
+from services.runtime.steps import AnnounceAhead
 from services.runtime.world import World
 from tests import images
 from tests.integration.router.stack import until
@@ -238,7 +239,30 @@ async def test_who_is_not_sure_of_the_lease_removes_nothing(place: Place) -> Non
     fewer = await place.want(msgspec.structs.replace(app, revision=2, replicas=1))
     there = place.fleet.apps[app.app_id]
     await until(lambda: there.desired.revision == 2)
-    assert not any(isinstance(step, Retire) for step in plan(there.desired, there.see(), place.world.clock.now()))
+    assert not there.see().may_remove
     place.world.sure = lambda: True
     place.fleet.wake_all()
     await place.running(fewer)
+
+
+async def test_limits_that_were_refused_too_late_are_not_said_of_later_ones(place: Place, bus: Bus) -> None:
+    said: list[str] = []
+
+    async def hear(message: Msg) -> None:
+        said.append(subjects.parse(message.subject).name)
+
+    await bus.client.subscribe(subjects.EVERY_EVENT, cb=hear)
+    place.fleet.start()
+    app = await place.want(wish(place.release(1)))
+    [there] = await place.running(app)
+    place.wire.hold_at(f"/containers/{there.id}/update".encode())
+    await place.want(msgspec.structs.replace(app, revision=2, limits=Limits(memory=4)))  # which no engine takes
+    await until(place.wire.holds.is_set)
+    later = await place.want(msgspec.structs.replace(app, revision=3, limits=Limits(memory=96)))
+    known = place.fleet.apps[app.app_id]
+    await until(lambda: known.desired.revision == 3)
+    place.wire.let_go()
+    await place.running(later)
+    await until(lambda: known.teller.idle and "ReplicaHealthy" in said)
+    await bus.client.flush()
+    assert "LimitsRefused" not in said
