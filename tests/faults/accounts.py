@@ -199,7 +199,7 @@ async def _account_proxy(verdict: Verdict, world: World, known: dict[str, Story]
     verdict.orphaned += [f"route of {host}" for host in found.hosts.keys() - hosts]
     verdict.lost += [f"route of {host}" for host in wanted_hosts - found.hosts.keys()]
     verdict.orphaned += [f"certificate of {host}" for host in found.certificates - hosts - {"localhost"}]
-    servers = [name for backend in found.servers.values() for name in backend]
+    servers = [f"{backend}/{name} {state}" for backend, named in found.servers.items() for name, state in named.items()]
     # Who is paused serves nobody: replicas that came meanwhile, as after a restart of the engine, are routed when it goes on.
     least, most = (
         sum(story.wanted for story in known.values() if story.app_id in apps and (story.intent != "paused" or counted))
