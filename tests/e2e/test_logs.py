@@ -230,7 +230,7 @@ async def test_many_streams_of_one_app(desk: Desk, many: int) -> None:
 
 
 MANY_SECRETS = {f"API_TOKEN_{number}": secrets.token_hex(20) for number in range(600)}
-"""Whose lines are looked through for so many takes a processor some ten times as long to read as the engine takes to bring them,
+"""Whose lines are looked through for so many takes a processor several times as long to read as the engine takes to bring them,
 whatever the machine: the runtime's share of it is not enough for a flood of them."""
 
 
