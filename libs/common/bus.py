@@ -22,7 +22,7 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 from libs.common import log, subjects
-from libs.common.cancelling import heed, insist
+from libs.common.cancelling import end, heed, insist
 from libs.common.errors import Retry
 
 T = TypeVar("T")
@@ -122,8 +122,11 @@ class Bus:
             notice()
 
     async def close(self) -> None:
+        reconnecting = self.client._reconnection_task  # noqa: SLF001 - it is told to end once, and may lose that
         with contextlib.suppress(OSError):  # the server ended first
             await self.client.close()
+        if reconnecting is not None:
+            await end(reconnecting)
 
     async def publish(self, subject: str, message: object, message_id: str) -> int:
         """Publish to a stream and return the sequence that it got; `BusAway` unless the server said that it is stored."""

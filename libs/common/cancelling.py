@@ -29,7 +29,12 @@ async def insist(call: Coroutine[Any, Any, T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        while not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=_PAUSE)
+        await end(task)
         raise
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel it until it has ended: one word may be lost."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_PAUSE)

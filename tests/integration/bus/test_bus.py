@@ -1,6 +1,7 @@
 """The bus against a real server: what is published is stored, and what the server loses heals."""
 
 import asyncio
+import contextlib
 
 import msgspec
 import nats.errors
@@ -126,3 +127,20 @@ async def test_a_service_that_waits_for_the_bus_can_be_told_to_stop() -> None:
         done, _ = await asyncio.wait({waiting}, timeout=5)
         assert done, f"still connecting when cancelled after {moment} turns of the loop"
         assert waiting.cancelled()
+
+
+async def test_what_connects_again_has_ended_when_the_bus_is_closed(nats_server: NatsServer) -> None:
+    """It may lose the word to end, which the client says once; the process would wait for it for ever."""
+    bus = await Bus.connect(nats_server.url, "api")
+
+    async def loses_three() -> None:
+        for _ in range(4):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+    reconnecting = asyncio.create_task(loses_three())
+    await asyncio.sleep(0)
+    bus.client._reconnection_task = reconnecting
+    async with asyncio.timeout(30):
+        await bus.close()
+    assert reconnecting.done()
