@@ -214,6 +214,7 @@ async def test_what_was_removed_while_the_engine_told_about_it_stays_away(place:
     await look
     await until(lambda: place.fleet.lookout.has_seen(app.app_id))
     assert there.id not in known.view.replicas
+    await place.running(app)
 
 
 async def test_a_release_command_that_failed_fails_no_later_candidate(place: Place) -> None:
@@ -229,6 +230,7 @@ async def test_a_release_command_that_failed_fails_no_later_candidate(place: Pla
     place.wire.let_go()
     await until(lambda: first.deployment_id in there.runs.ended)
     assert not there.view.failed
+    await until(lambda: any(one.running for one in place.replicas(app.app_id)))
 
 
 async def test_who_is_not_sure_of_the_lease_removes_nothing(place: Place) -> None:
