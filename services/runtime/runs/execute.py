@@ -133,6 +133,7 @@ async def end_errand(app: App, step: EndErrand) -> None:
         await tell_lines(app, runner)
         app.runs.change(runner.id, kept=True)
         evidence = () if facts.is_well(errand, runner) else await _evidence(app, runner)
+        runner = runner if errand.cancelled else await app.runs.known_why(runner)
     elif errand.candidate:
         return  # it was removed meanwhile, and nobody knows how it ended: it is run again
     else:

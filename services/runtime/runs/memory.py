@@ -1,6 +1,8 @@
 """The runtime's memory of one app's runs. Filled from the engine, lost with the process, and made again from it."""
 
+import asyncio
 from collections.abc import Callable, Iterable
+from time import monotonic
 
 import msgspec
 
@@ -13,6 +15,9 @@ from services.runtime.runs import facts
 from services.runtime.runs.errand import errands
 from services.runtime.runs.runner import Runner, merged
 from services.runtime.teller import Teller
+
+_KILLED = 137
+_WORD_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
 
 class Told:
@@ -50,6 +55,14 @@ class Runs:
         new = msgspec.structs.replace(old, **fields)
         self.runners[container_id] = new
         return new
+
+    async def known_why(self, runner: Runner) -> Runner:
+        """As it is once the engine's word on memory, which may come after the one on the exit, can be expected to be here."""
+        until = monotonic() + _WORD_SECONDS
+        while runner.exit_code == _KILLED and not (runner.oom or runner.late) and monotonic() < until:
+            await asyncio.sleep(_LOOK_SECONDS)
+            runner = self.runners.get(runner.id, runner)
+        return runner
 
     def merge(self, runner: Runner, seen: ContainerSeen) -> None:
         """Bring in what `inspect` said, of one that may be new, and say that it started."""

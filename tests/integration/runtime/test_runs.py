@@ -1,12 +1,18 @@
 """One-off commands and release commands on a real engine: once, whatever is killed."""
 
+import asyncio
 from typing import Any
 
 from libs.common import ids, subjects
+from libs.common.bus import Bus
 from libs.common.messages.api import Limits, Run
 from libs.common.messages.runtime import LogsAnswer, RunLogsQuery
-from libs.common.states import Intent
+from libs.common.states import Intent, ReplicaState
 from services.runtime import words
+from services.runtime.clock import EngineClock
+from services.runtime.runs.memory import Runs
+from services.runtime.runs.runner import Runner
+from services.runtime.teller import Teller
 from tests import images
 from tests.integration.router.stack import until
 from tests.integration.runtime.stack import Said, Stack
@@ -79,6 +85,16 @@ async def test_why_a_run_failed(stack: Stack) -> None:
         end = await ended(stack, app_id, one)
         assert (end["failure"]["code"], end.get("exit_code")) == (code, exit_code), end
     await only_replicas(stack, app_id)
+
+
+async def test_the_engines_word_on_memory_comes_after_the_one_on_the_exit(bus: Bus) -> None:
+    runs = Runs("app_1", Teller(bus, "app_1"), EngineClock(), lambda _address: None)
+    greedy = Runner(id="c", name="n", errand="run_1", release=1, address="", state=ReplicaState.EXITED, exit_code=137)
+    runs.runners[greedy.id] = greedy
+    asking = asyncio.create_task(runs.known_why(greedy))
+    await asyncio.sleep(0)
+    runs.change(greedy.id, oom=True)
+    assert (await asking).oom
 
 
 async def test_time_is_up_and_cancelled_and_the_app_may_be_stopped(stack: Stack) -> None:
