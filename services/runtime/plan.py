@@ -115,7 +115,7 @@ def _create(key: Key, seen: Seen, now: Now) -> list[Step]:
 def _advance(replica: Replica, target: Target, seen: Seen, now: Now) -> list[Step]:
     """The next step of one wanted replica on its way to being healthy and staying so."""
     if replica.leaving or replica.state == ReplicaState.DEAD:
-        return [Retire(replica.id)] if seen.may_remove else []
+        return [Retire(replica.id)] if seen.may_remove else [Wait(0, f"{replica.key} is to be replaced, and nothing is removed")]
     if replica.running and not replica.resting:
         return [_probe(replica, target)]
     if replica.running or replica.state in {ReplicaState.CREATED, ReplicaState.EXITED}:
@@ -255,8 +255,8 @@ def _settle(desired: Desired, seen: Seen, targets: tuple[Target, ...], now: Now)
 
 
 def _is_as_wanted(replica: Replica, target: Target, seen: Seen) -> bool:
-    """Of what stands still, as it is to, nobody learns how it is."""
-    return is_healthy(replica, seen) or (target.frozen and replica.paused)
+    """It was well, and the engine is not starting it again. Of what stands still, as it is to, nobody learns how it is."""
+    return (is_healthy(replica, seen) and replica.state in _ALIVE) or (target.frozen and replica.paused)
 
 
 def _delete(desired: Desired, seen: Seen, now: Now) -> list[Step]:

@@ -139,6 +139,11 @@ NEW = fresh(1, **STARTING)
         (changed(SERVING, intent=Intent.STOPPED), seen(ONE, route=route(upstream(ONE, drained_ago=99)), may_remove=False), []),
         (changed(SERVING, intent=Intent.DELETED), seen(ONE, route=route(hosts=()), may_remove=False), []),
         (SERVING, seen(route=OLD_SERVES, may_remove=False), ["CreateReplica", "PublishRoute"]),
+        # Nor is it settled while all that there is is to be replaced, or started again by the engine: no route leads to it.
+        (SERVING, seen(replica(1, leaving=True), route=route(), may_remove=False), []),
+        (SERVING, seen(replica(1, state=ReplicaState.DEAD), route=route(), may_remove=False), []),
+        (SERVING, seen(replica(1, leaving=True), route=msgspec.structs.replace(route(), asleep=True), count=0, may_remove=False), []),
+        (SERVING, seen(replica(1, state=ReplicaState.RESTARTING), route=route()), []),
     ],
 )
 def test_what_is_due(wish: Desired, view: Seen, due: list[str]) -> None:
