@@ -49,8 +49,16 @@ async def started(
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        # A pipe that nobody reads any more must not hold the end up.
+        _close(process)
         await asyncio.shield(process.wait())
+
+
+def _close(process: asyncio.subprocess.Process) -> None:
+    """Close its pipes: asyncio waits for their ends, too, and looks for none in one that is full and that nobody reads any more."""
+    for number in (1, 2):
+        pipe = process._transport.get_pipe_transport(number)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to it
+        if pipe is not None:
+            pipe.close()
 
 
 @cache

@@ -15,6 +15,7 @@ from libs.common.states import Intent
 from tests import images
 from tests.integration.router.stack import until
 from tests.integration.runtime.stack import Stack
+from tests.stack import eventually
 
 
 async def live(stack: Stack, **fields: object) -> str:
@@ -236,8 +237,11 @@ async def test_logs_of_the_living_and_the_dead_without_secrets(stack: Stack) -> 
     first = stack.release(1, images.shell(), command=say, env={"API_TOKEN": "s3cret-value"}, health_check=quiet)
     await stack.want(app_id, candidate=first)
     await stack.wait_said(app_id, "ReplicaHealthy")
-    answer = await stack.logs(app_id)
-    assert [line.message for line in answer.items] == ["hello ••••••••"]
+
+    async def said() -> bool:  # it is healthy as soon as it runs
+        return [line.message for line in (await stack.logs(app_id)).items] == ["hello ••••••••"]
+
+    await eventually(said, what="the line in the log")
     await stack.want(app_id, candidate=None)
     await stack.settled(app_id)
     assert await stack.containers(app_id) == []
