@@ -14,7 +14,7 @@ from tests import images
 from tests.integration.runtime.stack import Stack
 from tests.integration.runtime.test_faults import answers, live
 from tests.integration.runtime.test_misfits import pings
-from tests.integration.runtime.wire import Wire
+from tests.integration.runtime.wire import Wire, wired
 
 
 async def status(stack: Stack, wanted: str) -> str:
@@ -28,11 +28,7 @@ async def status(stack: Stack, wanted: str) -> str:
 
 
 async def test_what_is_asked_while_it_is_away_happens_when_it_is_back(stack: Stack, home: Path) -> None:
-    wire = Wire(home / "engine.sock")
-    await wire.mend()
-    stack.stop_runtime()
-    stack.docker_host = wire.url
-    stack.launch()
+    wire = await wired(stack, home)
     app_id = stack.new_app()
     assert (await stack.deploy(app_id, stack.release(1, images.web(), env={"VERSION": "one"}))).name == "ReleaseLive"
     await stack.settled(app_id)
@@ -59,11 +55,7 @@ async def test_what_is_asked_while_it_is_away_happens_when_it_is_back(stack: Sta
 
 async def test_a_start_without_an_answer_does_not_keep_the_health_of_before(stack: Stack, home: Path) -> None:
     """The engine starts it and is gone before it says so: what it was before it died says nothing of it."""
-    wire = Wire(home / "engine.sock")
-    await wire.mend()
-    stack.stop_runtime()
-    stack.docker_host = wire.url
-    stack.launch()
+    wire = await wired(stack, home)
     app_id = stack.new_app()
     assert (await stack.deploy(app_id, stack.release(1, images.web()))).name == "ReleaseLive"
     await stack.settled(app_id)
@@ -111,11 +103,7 @@ async def test_a_container_that_is_stuck_in_the_engine_holds_up_its_app_alone(st
 @pytest.mark.long
 async def test_a_run_whose_start_got_no_answer_is_not_run_again(stack: Stack, home: Path) -> None:
     """It has ended by the time that the engine answers again, and looks as if it had never been started."""
-    wire = Wire(home / "engine.sock")
-    await wire.mend()
-    stack.stop_runtime()
-    stack.docker_host = wire.url
-    stack.launch()
+    wire = await wired(stack, home)
     app_id = stack.new_app()
     assert (await stack.deploy(app_id, stack.release(1, images.bare()))).name == "ReleaseLive"
     await stack.settled(app_id)

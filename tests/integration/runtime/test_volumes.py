@@ -22,7 +22,7 @@ from libs.common.messages.sessions import Ended
 from tests import images
 from tests.integration.router.stack import until
 from tests.integration.runtime.stack import Stack
-from tests.integration.runtime.wire import Wire
+from tests.integration.runtime.wire import wired
 from tests.stack import eventually
 
 MEGABYTE = 1024 * 1024
@@ -162,11 +162,7 @@ async def opened(stack: Stack, app_id: str, volume: str) -> bool:
 
 
 async def test_nothing_is_begun_while_the_engine_is_away(stack: Stack, home: Path) -> None:
-    wire = Wire(home / "engine.sock")
-    await wire.mend()
-    stack.stop_runtime()
-    stack.docker_host = wire.url
-    stack.launch()
+    wire = await wired(stack, home)
     app_id, volume = stack.new_app(), ids.new("vol")
     await stack.want(app_id)
     await eventually(lambda: opened(stack, app_id, volume), what="the runtime")

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from tests.integration.runtime.stack import Stack
+
 ENGINE = "/var/run/docker.sock"
 
 
@@ -91,3 +93,13 @@ class Wire:
                     await self.cut()
             if writer.can_write_eof():
                 writer.write_eof()
+
+
+async def wired(stack: Stack, home: Path) -> Wire:
+    """A runtime that starts anew, with a wire between it and the engine."""
+    wire = Wire(home / "engine.sock")
+    await wire.mend()
+    stack.stop_runtime()
+    stack.docker_host = wire.url
+    stack.launch()
+    return wire
